@@ -1,0 +1,50 @@
+"""The table of chapters: the one place that says which chapter is which.
+
+Book, tools, checks and nbgrader read it; nothing else repeats a chapter's number, module or title.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """One chapter: a narrative page, a module with holes, an nbgrader assignment."""
+
+    number: int
+    """Position in the course; exercises are numbered ``number.1``, ``number.2`` and so on."""
+    module: str
+    """Name of the module in ``rlcourse`` and in ``solutions``."""
+    title: str
+    """Title of the narrative page."""
+    prerequisites: tuple[str, ...] = ()
+    """Modules of the earlier chapters that this one builds on."""
+
+    @property
+    def assignment(self) -> str:
+        """Name of the nbgrader assignment, such as ``ch02``."""
+        return f"ch{self.number:02d}"
+
+    @property
+    def page(self) -> str:
+        """Name of the narrative page without its ending, such as ``02_policy_gradient``."""
+        return f"{self.number:02d}_{self.module}"
+
+
+CHAPTERS: tuple[Chapter, ...] = (
+    Chapter(2, "policy_gradient", "Policy gradient"),
+)
+
+
+def find_chapter(text: str) -> Chapter:
+    """Find a chapter by number (``2``), assignment (``ch02``), module, page or exercise (``2.3``).
+
+    Raises:
+        ValueError: if no chapter goes by that name; the message lists those that exist.
+    """
+    key = text.strip().lower()
+    for chapter in CHAPTERS:
+        names = {str(chapter.number), chapter.assignment, chapter.module, chapter.page}
+        if key in names or key.split(".")[0] == str(chapter.number):
+            return chapter
+    known = ", ".join(f"{chapter.assignment} ({chapter.module})" for chapter in CHAPTERS)
+    raise ValueError(f"no chapter is called {text!r}; there are {known}")
