@@ -1,0 +1,33 @@
+"""Run the hidden part of an exercise, in the instructor's process only."""
+
+from typing import Any
+
+from autograder.checks.build import hidden_exercise
+from rlcourse.checks import subject as subjects
+from rlcourse.checks.runner import CheckFailed, describe, run_checks
+from rlcourse.checks.subject import LocalSubject, Subject
+
+
+def check_hidden(number: str, module: Any = None) -> None:
+    """Check one exercise on inputs its author never saw; its messages tell no expected value.
+
+    Args:
+        number: the exercise, such as ``"2.3"``.
+        module: the functions to check; by default the chapter's module.
+
+    Raises:
+        CheckFailed: with what is wrong.
+    """
+    exercise = hidden_exercise(number)
+    try:
+        subject: Subject = (
+            subjects.find_subject(exercise.chapter.module)
+            if module is None
+            else LocalSubject(module)
+        )
+    except Exception as error:
+        raise CheckFailed(f"{exercise.chapter.module}.py cannot be imported: {error}") from None
+    report = run_checks(exercise, exercise.checks, subject, show_expected=False)
+    if not report.passed:
+        raise CheckFailed(describe(report))
+    print(f"{number} {exercise.title}: hidden checks passed, {exercise.hidden_points:g} points")
