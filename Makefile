@@ -1,0 +1,77 @@
+# The commands of the course. The first one you run makes the environment (.venv), once.
+#
+# PYTHON=python3.12   make the environment with this interpreter
+# VENV=/other/disk    put it elsewhere
+# CHAPTER=ch02        the chapter that release and grade work on
+# JOBS=2              processes the tests run in
+
+VENV ?= .venv
+CHAPTER ?= ch02
+JOBS ?= 2
+
+ANY_PYTHON := $(or $(PYTHON),$(shell for p in python3 python3.14 python3.13 python3.12 python3.11; \
+	do command -v $$p && break; done))
+BIN := $(abspath $(VENV))/bin
+PY := $(BIN)/python
+PYTEST := $(PY) -m pytest
+
+# nbgrader calls the bare command `alembic`.
+export PATH := $(BIN):$(PATH)
+export PYTHONUTF8 := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup course test check generate stale mutants book lab release grade lint types \
+	constraints clean
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup:  ## make or update the environment (every other command does this first)
+	$(if $(ANY_PYTHON),,$(error no Python here: install Python 3.11 or newer))
+	@$(ANY_PYTHON) autograder/bootstrap.py --python "$(PYTHON)" --venv "$(VENV)"
+
+course: setup book  ## build the site, release chapter 2, grade a sample class, print the gradebook
+	@$(PY) -m autograder course
+	@echo "the site: $(CURDIR)/_build/html/index.html"
+
+test: setup stale lint types  ## run every test, also slow ones and those in a browser
+	$(PYTEST) -n $(JOBS) --dist loadfile
+
+check: setup stale lint types  ## the everyday subset, under three minutes
+	$(PYTEST) -n $(JOBS) -q -m "not slow and not browser and not gpu"
+
+generate: setup  ## write stubs, checks' data, exercise pages and assignments from the author's files
+	@$(PY) -m autograder generate
+
+stale: setup  ## name every generated file that is out of date
+	@$(PY) -m autograder stale
+
+mutants: setup  ## plant small errors in every solution; the checks must notice each
+	@$(PY) -m autograder mutants
+
+book: setup  ## build the site; SOLUTIONS=1 builds the instructor's, with solution pages
+	@$(PY) -m autograder.site $(if $(SOLUTIONS),--solutions)
+
+lab: setup  ## open JupyterLab as a student sees it
+	@$(PY) -m autograder lab
+
+release: setup  ## make the student's distribution of CHAPTER
+	@$(PY) -m autograder release $(CHAPTER)
+
+grade: setup  ## collect and grade what was submitted for CHAPTER
+	@$(PY) -m autograder collect $(CHAPTER)
+	@$(PY) -m autograder grade $(CHAPTER)
+
+lint: setup  ## style and likely bugs
+	@$(PY) -m ruff check .
+
+types: setup  ## type checks, with the stubs and again with the solutions in their place
+	@$(PY) -m mypy
+	@$(PY) -m autograder.solution_types
+
+constraints: setup  ## pin the packages as they are installed now
+	@$(PY) -m autograder.pins
+
+clean:  ## remove what the machine made; the environment and submitted work stay
+	rm -rf _build build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache book/.jupyter_cache
+	find . -name __pycache__ -type d -not -path "./.venv/*" -prune -exec rm -rf {} +
