@@ -1,7 +1,7 @@
-"""Exact answers for the checks, by means that are slow and obviously right: linear solves,
-enumeration, loops, finite differences. All in float64. Never shipped to students.
+"""Exact answers for the checks, by means that are slow and obviously right, in float64.
 
-For tabular worlds and policies; sequences of numbers are in ``sequence_oracles``.
+Linear solves, enumeration, finite differences. For tabular worlds and policies; sequences of
+numbers are in ``sequence_oracles``. Never shipped to students.
 """
 
 import itertools
@@ -24,12 +24,12 @@ def policy_evaluation(mdp: TabularMDP, policy: Tensor) -> Tensor:
     going_on = torch.einsum("sa,sat->st", policy, mdp.continuing.double())
     rewards = (policy * mdp.rewards.double()).sum(dim=1)
     identity = torch.eye(mdp.num_states, dtype=torch.float64)
-    return torch.linalg.solve(identity - mdp.gamma * going_on, rewards)
+    values: Tensor = torch.linalg.solve(identity - mdp.gamma * going_on, rewards)
+    return values
 
 
 def action_values(mdp: TabularMDP, policy: Tensor) -> Tensor:
-    """(S, A) Q of ``policy``: the reward of the action, and the discounted value of what
-    follows."""
+    """(S, A) Q of ``policy``: the action's reward and the discounted value of what follows."""
     following = mdp.continuing.double() @ policy_evaluation(mdp, policy)
     return mdp.rewards.double() + mdp.gamma * following
 
@@ -58,14 +58,14 @@ def optimal_action_values(
 
 
 def occupancy(mdp: TabularMDP, policy: Tensor) -> Tensor:
-    """(S,) discounted expected number of actions taken in each state: sum over t of gamma^t P(s_t =
-    s).
+    """(S,) discounted expected number of actions taken in each state, unnormalized.
 
-    It is 0 in terminal states, where nobody acts.
+    The sum over t of gamma^t P(s_t = s). It is 0 in terminal states, where nobody acts.
     """
     going_on = torch.einsum("sa,sat->st", policy.double(), mdp.continuing.double())
     identity = torch.eye(mdp.num_states, dtype=torch.float64)
-    return torch.linalg.solve(identity - mdp.gamma * going_on.T, mdp.start.double())
+    visits: Tensor = torch.linalg.solve(identity - mdp.gamma * going_on.T, mdp.start.double())
+    return visits
 
 
 def expected_return(mdp: TabularMDP, policy: Tensor) -> Tensor:
@@ -74,8 +74,7 @@ def expected_return(mdp: TabularMDP, policy: Tensor) -> Tensor:
 
 
 def exact_gradient(mdp: TabularMDP, theta: Tensor) -> Tensor:
-    """(S, A) gradient of J for the softmax policy with logits ``theta`` (S, A), by finite
-    differences."""
+    """(S, A) gradient of J for the softmax policy with logits ``theta`` (S, A)."""
     return finite_difference_gradient(
         lambda logits: expected_return(mdp, logits.softmax(dim=-1)), theta
     )
@@ -84,11 +83,10 @@ def exact_gradient(mdp: TabularMDP, theta: Tensor) -> Tensor:
 def finite_difference_gradient(
     f: Callable[[Tensor], Tensor | float], x: Tensor, step: float = 1e-3
 ) -> Tensor:
-    """Like ``x``, in float64: the gradient of the scalar ``f`` at ``x``, by differences of fourth
-    order.
+    """Like ``x``, in float64: gradient of the scalar ``f`` at ``x``, by fourth-order differences.
 
-    The truncation error is about ``step**4`` / 30 times the fifth derivative, the rounding error
-    1e-16 / ``step``: together some 1e-13 for a smooth ``f`` of size 1.
+    The truncation error is ``step**4`` / 30 times the fifth derivative, the rounding error 1e-16 /
+    ``step``: together some 1e-13 for a smooth ``f`` of size 1.
     """
     x = x.detach().double()
     gradient = torch.zeros_like(x)
@@ -122,8 +120,7 @@ class Trajectory:
 
 
 def enumerate_trajectories(mdp: TabularMDP, policy: Tensor, horizon: int) -> list[Trajectory]:
-    """Every trajectory of at most ``horizon`` steps that has a positive probability; they sum to
-    1."""
+    """Every trajectory of at most ``horizon`` steps with a positive probability; these sum to 1."""
     tables = (
         policy.double().tolist(),
         mdp.transitions.double().tolist(),
@@ -171,7 +168,10 @@ def expectation(trajectories: Sequence[Trajectory], f: Callable[[Trajectory], Te
 def moments(
     trajectories: Sequence[Trajectory], f: Callable[[Trajectory], Tensor]
 ) -> tuple[Tensor, Tensor]:
-    """The exact mean of ``f`` (like its value) and total variance () = trace of the covariance."""
+    """The exact mean of ``f`` (like its value) and its total variance ().
+
+    The total variance is the trace of the covariance.
+    """
     values = [f(t).double() for t in trajectories]
     mean = torch.stack([t.probability * v for t, v in zip(trajectories, values, strict=True)]).sum(
         0
@@ -193,8 +193,7 @@ def horizon_values(mdp: TabularMDP, policy: Tensor, horizon: int) -> Tensor:
 
 
 def all_deterministic_policies(mdp: TabularMDP) -> Iterator[Tensor]:
-    """Every (S, A) one-hot policy, one after the other: A^S of them (terminal states take action
-    0)."""
+    """Every deterministic policy, one-hot (S, A); terminal states take action 0."""
     choices = [range(1 if over else mdp.num_actions) for over in mdp.terminal.tolist()]
     for actions in itertools.product(*choices):
         yield torch.nn.functional.one_hot(torch.tensor(actions), mdp.num_actions).double()

@@ -1,5 +1,4 @@
-"""Exact answers for the checks about sequences and distributions, by plain loops over Python
-floats.
+"""Exact answers for the checks about sequences and distributions, by loops over Python floats.
 
 Every function takes tensors and returns float64. Never shipped to students.
 """
@@ -12,8 +11,7 @@ from torch import Tensor
 
 
 def discounted_sums(rewards: Tensor, discounts: Tensor) -> Tensor:
-    """(B, T) G_t = sum over k >= t of r_k times the discounts of the steps t to k-1, term by
-    term."""
+    """(B, T) G_t: each r_k from t on times the discounts of the steps t to k-1."""
     returns = torch.zeros(rewards.shape, dtype=torch.float64)
     for b, t in itertools.product(*map(range, rewards.shape)):
         for k in range(t, rewards.shape[1]):
@@ -25,8 +23,10 @@ def discounted_sums(rewards: Tensor, discounts: Tensor) -> Tensor:
 def n_step_return(
     rewards: Tensor, discounts: Tensor, next_values: Tensor, ends: Tensor, n: int
 ) -> Tensor:
-    """(B, T) up to ``n`` rewards, fewer if the trajectory or the batch ends, then the value of what
-    came next."""
+    """(B, T) up to ``n`` rewards, then the discounted value of what came next.
+
+    Fewer than ``n`` where the trajectory or the batch ends before.
+    """
     returns = torch.zeros(rewards.shape, dtype=torch.float64)
     for b, t in itertools.product(*map(range, rewards.shape)):
         factor = 1.0
@@ -48,8 +48,8 @@ def gae_double_sum(
     ends: Tensor,
     lam: float,
 ) -> Tensor:
-    """(B, T) A_t = sum over k >= t, up to the end of t's trajectory, of (product of lam * discount)
-    delta_k."""
+    """(B, T) each delta_k up to the end of t's trajectory times the lam * discounts from t to
+    k-1."""
     advantages = torch.zeros(rewards.shape, dtype=torch.float64)
     for b, t in itertools.product(*map(range, rewards.shape)):
         factor = 1.0
@@ -73,8 +73,8 @@ def gae_mixture(
     """(B, T) advantages as the lambda-mixture of n-step returns, minus V.
 
     (1 - lam) sum over n of lam^(n-1) G^(n), where the last possible n takes all the weight that is
-    left (Schulman et al., 2016, eq. 16). Equals ``gae_double_sum`` only where ``next_values`` is the
-    next column of ``values``, save after an end.
+    left (Schulman et al., 2016, eq. 16). Equals ``gae_double_sum`` only where ``next_values`` is
+    the next column of ``values``, save after an end.
     """
     steps = rewards.shape[1]
     candidates = [
@@ -105,8 +105,10 @@ def entropy_of(probabilities: Tensor) -> float:
 
 
 def kl_of(p: Tensor, q: Tensor) -> float:
-    """KL(p || q) in nats, of two distributions (A,): samples come from ``p``. Infinite where q = 0
-    < p."""
+    """KL(p || q) in nats, of two distributions (A,); infinite where q = 0 < p.
+
+    The samples of this direction come from ``p``.
+    """
     terms = []
     for a, b in zip(map(float, p), map(float, q), strict=True):
         if a > 0:
@@ -115,8 +117,10 @@ def kl_of(p: Tensor, q: Tensor) -> float:
 
 
 def importance_weight_variance(p: Tensor, q: Tensor, steps: int) -> float:
-    """Variance of the product of ``steps`` ratios p/q with actions from ``q`` (A,), over all
-    A^steps sequences."""
+    """Variance of the product of ``steps`` ratios p/q when actions come from ``q`` (A,).
+
+    Enumerates all A^steps sequences.
+    """
     mean = square = 0.0
     for actions in itertools.product(range(len(p)), repeat=steps):
         weight = math.prod(float(p[a]) / float(q[a]) for a in actions)
@@ -127,8 +131,7 @@ def importance_weight_variance(p: Tensor, q: Tensor, steps: int) -> float:
 
 
 def clipped_term(ratio: float, advantage: float, clip_eps: float) -> tuple[float, float]:
-    """One step's PPO-clip objective and its derivative by the ratio, region by region, without min
-    or clamp."""
+    """One step's PPO-clip objective and its derivative by the ratio, region by region."""
     if advantage > 0 and ratio > 1 + clip_eps:
         return (1 + clip_eps) * advantage, 0.0
     if advantage < 0 and ratio < 1 - clip_eps:
@@ -137,8 +140,7 @@ def clipped_term(ratio: float, advantage: float, clip_eps: float) -> tuple[float
 
 
 def mean_and_variance(x: Tensor) -> tuple[Tensor, Tensor]:
-    """(D,) and (D,) mean and population variance of all rows of ``x`` (N, D), two passes with exact
-    sums."""
+    """(D,) mean and (D,) population variance of the rows of ``x`` (N, D), with exact sums."""
     columns = [[float(value) for value in column] for column in x.T]
     means = [math.fsum(column) / len(column) for column in columns]
     variances = [

@@ -17,8 +17,9 @@ Step = tuple[Observation, float, bool, bool, dict[str, Any]]
 
 
 class CounterEnv(gymnasium.Env[Observation, int]):
-    """Observes [episode, step], so that every row of a rollout tells where it comes from; the
-    reward is the step.
+    """Observes [episode, step], so that every row of a rollout tells where it comes from.
+
+    The reward is the step.
 
     The action changes nothing. Wrap it in ``TimeLimit`` to have it truncated.
 
@@ -52,10 +53,10 @@ class CounterEnv(gymnasium.Env[Observation, int]):
 
 
 def counter_vector(autoreset_mode: AutoresetMode = AutoresetMode.NEXT_STEP) -> SyncVectorEnv:
-    """Three counters: the first terminates at step 3, the second is truncated at 4, the third does
-    both at 5.
+    """Three counters that end differently.
 
-    Their episodes are numbered from 0, 1000 and 2000.
+    The first terminates at step 3, the second is truncated at 4, the third does both at 5. Their
+    episodes are numbered from 0, 1000 and 2000.
     """
     lengths = ((3, 100), (100, 4), (5, 5))
 
@@ -67,8 +68,10 @@ def counter_vector(autoreset_mode: AutoresetMode = AutoresetMode.NEXT_STEP) -> S
 
 
 class _Probe(gymnasium.Env[Observation, int]):
-    """An environment so small that only one part of an agent can fail in it. Observes one
-    number."""
+    """An environment so small that only one part of an agent can fail in it.
+
+    Observes one number.
+    """
 
     observation_space = spaces.Box(-1.0, 1.0, (1,), np.float32)
     action_space: spaces.Discrete[Any] = spaces.Discrete(1)
@@ -104,16 +107,20 @@ class _Probe(gymnasium.Env[Observation, int]):
 
 
 class ValueProbe(_Probe):
-    """One action, one step, reward 1: the value must become 1. Fails if the critic does not learn
-    at all."""
+    """One action, one step, reward 1: the value must become 1.
+
+    Fails if the critic does not learn at all.
+    """
 
     def pay(self, observation: float, action: int) -> float:
         return 1.0
 
 
 class ObservationProbe(_Probe):
-    """Reward = observation (-1 or 1): the value must become the observation. Fails if the critic is
-    fed wrongly."""
+    """Reward = observation, -1 or 1: the value must become the observation.
+
+    Fails if the critic is fed wrongly.
+    """
 
     random_sign = True
 
@@ -122,8 +129,10 @@ class ObservationProbe(_Probe):
 
 
 class DiscountProbe(_Probe):
-    """Two steps, observation 0 then 1, reward 0 then 1: values gamma, then 1. Fails if returns are
-    bootstrapped or discounted wrongly."""
+    """Two steps, observation 0 then 1, reward 0 then 1: values gamma, then 1.
+
+    Fails if returns are bootstrapped or discounted wrongly.
+    """
 
     length = 2
 
@@ -132,8 +141,10 @@ class DiscountProbe(_Probe):
 
 
 class ActionProbe(_Probe):
-    """Reward -1 for action 0, 1 for action 1: the policy must choose 1. Fails if the actor's
-    gradient is wrong."""
+    """Reward -1 for action 0, 1 for action 1: the policy must choose 1.
+
+    Fails if the actor's gradient is wrong.
+    """
 
     action_space: spaces.Discrete[Any] = spaces.Discrete(2)
 
@@ -142,9 +153,11 @@ class ActionProbe(_Probe):
 
 
 class PolicyProbe(_Probe):
-    """Reward 1 for action 1 at observation 1 and for action 0 at -1, else -1: the policy must
-    follow the observation, and the value become 1. Fails if rows of observations, actions and
-    advantages do not belong together."""
+    """Reward 1 for action 1 at observation 1 and for action 0 at -1, else -1.
+
+    The policy must follow the observation, and the value become 1. Fails if rows of observations,
+    actions and advantages do not belong together.
+    """
 
     action_space: spaces.Discrete[Any] = spaces.Discrete(2)
     random_sign = True
@@ -176,8 +189,10 @@ class GaussianBandit:
     def random(
         cls, arms: int, generator: torch.Generator, *, offset: float = 0.0
     ) -> "GaussianBandit":
-        """Means drawn from a normal distribution around ``offset`` (Sutton and Barto, 2018, section
-        2.3)."""
+        """Means drawn from a normal distribution around ``offset``.
+
+        The testbed of Sutton and Barto (2018, section 2.3).
+        """
         return cls(offset + torch.randn(arms, generator=generator))
 
     def pull(self, actions: Tensor, generator: torch.Generator) -> Tensor:
@@ -187,8 +202,7 @@ class GaussianBandit:
 
 
 def make_vector(env_id: str, num_envs: int, **kwargs: Any) -> VectorEnv[Any, Any, Any]:
-    """``num_envs`` copies of a registered environment, stepped together in this process, in
-    NEXT_STEP mode.
+    """Copies of a registered environment, stepped together in this process, in NEXT_STEP mode.
 
     CartPole has a version in NumPy that steps all copies at once (from eight copies on it is the
     faster one); the others step in turn. Subprocesses are never used: for worlds this cheap they

@@ -50,8 +50,11 @@ class TabularMDP:
 
     @property
     def continuing(self) -> Tensor:
-        """(S, A, S) probability to be in the next state *and go on*: ``transitions`` without the
-        way into terminal states. Rows sum to 1 minus the probability of termination."""
+        """(S, A, S) probability to be in the next state *and go on*.
+
+        ``transitions`` without the way into terminal states. Rows sum to 1 minus the probability of
+        termination.
+        """
         return self.transitions * (~self.terminal).to(self.transitions.dtype)
 
     def with_gamma(self, gamma: float) -> "TabularMDP":

@@ -1,5 +1,4 @@
-"""What was seen while a policy acted: one episode, and the padded batch that the mathematics
-reads."""
+"""What was seen while a policy acted: one episode, and the padded batch the mathematics reads."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -61,18 +60,15 @@ class Rollout:
         return self.observations[:, 1:]
 
     def discounts(self, gamma: float) -> Tensor:
-        """(B, T) ``gamma`` where the world goes on, 0 where it terminated. Truncation leaves
-        ``gamma``."""
+        """(B, T) ``gamma`` where the world goes on, also if truncated; 0 where it terminated."""
         return gamma * (~self.terminated).to(self.rewards.dtype)
 
     def episode_returns(self) -> Tensor:
-        """(B,) the undiscounted sum of the rewards that count: what is reported, not what is
-        optimized."""
+        """(B,) the undiscounted sum of the rewards that count: reported, not optimized."""
         return torch.where(self.mask > 0, self.rewards, 0.0).sum(dim=1)
 
     def counted(self, x: Tensor) -> Tensor:
-        """(N, ...) the rows of ``x`` (B, T, ...) whose step counts, in order: trajectory by
-        trajectory."""
+        """(N, ...) the rows of ``x`` (B, T, ...) whose step counts, trajectory after trajectory."""
         if x.shape[:2] != self.mask.shape:
             raise ValueError(
                 f"x must start with (B, T) = {tuple(self.mask.shape)} of this rollout, "

@@ -18,14 +18,18 @@ def make_generator(seed: int) -> torch.Generator:
 
 
 def draw_seed(generator: torch.Generator) -> int:
-    """Draw a seed for something that wants a number, such as ``env.reset(seed=...)``. Advances
-    ``generator``."""
+    """Draw a seed for something that wants a number, such as ``env.reset(seed=...)``.
+
+    Advances ``generator``.
+    """
     return int(torch.randint(LARGEST_SEED, (), generator=generator, device=generator.device))
 
 
 def split(generator: torch.Generator, n: int) -> list[torch.Generator]:
-    """Draw ``n`` generators, one for each part that should not disturb the others. Advances
-    ``generator``."""
+    """Draw ``n`` generators, one for each part that should not disturb the others.
+
+    Advances ``generator``.
+    """
     return [make_generator(draw_seed(generator)) for _ in range(n)]
 
 
@@ -41,7 +45,7 @@ def global_rng_state() -> bytes:
     """
     digest = hashlib.sha256(torch.get_rng_state().numpy().tobytes())
     digest.update(repr(random.getstate()).encode())
-    state = np.random.get_state(legacy=False)
+    state = np.random.get_state(legacy=False)  # noqa: NPY002 (only looked at)
     digest.update(state["state"]["key"].tobytes())
     digest.update(repr((state["state"]["pos"], state["has_gauss"], state["gauss"])).encode())
     return digest.digest()

@@ -67,8 +67,7 @@ class TabularEnv(gymnasium.Env[Any, Any]):
         return self._observe(), reward, self._terminal[self._state], False, {}
 
     def _draw(self, cumulative: np.ndarray[Any, np.dtype[np.float64]]) -> int:
-        """The first state whose cumulative probability exceeds a uniform number below the (rounded)
-        total."""
+        """The first state whose cumulative probability exceeds a uniform number."""
         return int(cumulative.searchsorted(self.np_random.random() * cumulative[-1], side="right"))
 
     def _observe(self) -> Any:

@@ -1,5 +1,4 @@
-"""Small worlds whose probabilities are all known: bandit, chain, random walk, grids, random ones,
-gymnasium's."""
+"""Small worlds whose probabilities are all known: bandit, chain, walk, grids, random ones."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -31,11 +30,10 @@ def bandit(mean_rewards: Tensor, gamma: float = 1.0) -> TabularMDP:
 
 
 def chain(n: int, gamma: float = 0.9, slip: float = 0.0) -> TabularMDP:
-    """``n`` states in a row and a goal behind them: from the left end, action 1 steps right and
-    action 0 left.
+    """``n`` states in a row and a goal behind the last; it starts in the first.
 
-    Only the step into the goal pays, 1. With probability ``slip`` a step goes the other way. At the
-    left end a step to the left stays.
+    Action 1 steps right and action 0 left, where the left end stays. Only the step into the goal
+    pays, 1. With probability ``slip`` a step goes the other way.
     """
     if n < 1:
         raise ValueError(f"a chain needs at least one state, got {n}")
@@ -50,11 +48,11 @@ def chain(n: int, gamma: float = 0.9, slip: float = 0.0) -> TabularMDP:
 
 
 def random_walk(n: int = 5, gamma: float = 1.0) -> TabularMDP:
-    """The random walk of Sutton and Barto (2018, example 6.2): states 1 to ``n``, terminal ones 0
-    and ``n + 1``.
+    """The random walk of Sutton and Barto (2018, example 6.2).
 
-    Action 0 steps left, 1 right; the uniform policy makes it the book's walk, which starts in the
-    middle. Only the step out on the right pays, 1, so the true value of state i is i / (n + 1).
+    States 1 to ``n``, terminal ones 0 and ``n + 1``. Action 0 steps left, 1 right; the uniform
+    policy makes it the book's walk, which starts in the middle. Only the step out on the right
+    pays, 1, so the true value of state i is i / (n + 1).
     """
     if n < 1 or n % 2 == 0:
         raise ValueError(f"a walk that starts in the middle needs an odd number of states, got {n}")
@@ -75,11 +73,12 @@ def gridworld(
     slip: float = 0.0,
     gamma: float = 0.9,
 ) -> TabularMDP:
-    """A grid drawn with letters: ``S`` start, ``.`` free, ``#`` wall; every other letter ends the
-    episode.
+    """A grid drawn with letters: start ``S``, free ``.``, wall ``#``, and ends such as ``G``,
+    ``H``.
 
-    State ``row * width + column``; actions up, right, down, left (0 to 3). A step against a wall or
-    the border stays. A wall is a terminal state that nothing leads to.
+    Every letter but ``S`` ends the episode. State ``row * width + column``; actions up, right,
+    down, left (0 to 3). A step against a wall or the border stays. A wall is a terminal state that
+    nothing leads to.
 
     Args:
         rows: strings of the same length with exactly one ``S``.
@@ -111,9 +110,11 @@ def gridworld(
 
 
 def cliff_walking(gamma: float = 1.0) -> TabularMDP:
-    """The cliff of Sutton and Barto (2018, example 6.6): 4 rows of 12, -1 a step, -100 and back to
-    the start for a step into the cliff, over at the goal in the corner. The same numbers as
-    gymnasium's ``CliffWalking-v1``."""
+    """The cliff of Sutton and Barto (2018, example 6.6), as gymnasium's ``CliffWalking-v1``.
+
+    4 rows of 12; -1 a step; a step into the cliff costs 100 and leads back to the start; the goal
+    in the corner ends the episode.
+    """
     rows = ("." * 12, "." * 12, "." * 12, "S" + "." * 10 + "G")
     transitions = torch.zeros(48, 4, 48, dtype=torch.float64)
     rewards = torch.full((48, 4), -1.0, dtype=torch.float64)
@@ -200,8 +201,10 @@ def _absorbing(
     terminal: Sequence[int],
     gamma: float,
 ) -> TabularMDP:
-    """Make the terminal states loop to themselves and pay nothing; ``start`` is one state or
-    probabilities (S,)."""
+    """Make the terminal states loop to themselves and pay nothing.
+
+    ``start`` is the number of one state, or probabilities (S,).
+    """
     states = len(transitions)
     rows = list(terminal)
     transitions[rows] = 0.0
@@ -218,8 +221,7 @@ def _absorbing(
 
 
 def _random_simplex(*shape: int, generator: torch.Generator) -> Tensor:
-    """``shape`` probabilities, uniform on the simplex of the last axis: exponentials over their
-    sum."""
+    """``shape`` probabilities, uniform on the simplex of the last axis."""
     exponentials = torch.empty(shape, dtype=torch.float64).exponential_(generator=generator)
     return exponentials / exponentials.sum(dim=-1, keepdim=True)
 
