@@ -1,0 +1,92 @@
+"""Tensors and arrays as a description and raw bytes, exact for every dtype."""
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from autograder.sandbox.wire import WireError
+
+DTYPES: dict[str, torch.dtype] = {
+    str(dtype).removeprefix("torch."): dtype
+    for dtype in vars(torch).values()
+    if isinstance(dtype, torch.dtype) and not str(dtype).startswith(("torch.q", "torch.bits"))
+}
+"""Every dtype whose entries are plain bytes, by name."""
+_MAX_SIDE = 1 << 31
+
+Described = tuple[str, list[int], bytes]
+"""dtype name, shape, raw bytes."""
+
+
+def describe(tensor: Tensor) -> Described:
+    """Take a tensor apart.
+
+    Raises:
+        TypeError: for layouts that have no plain bytes (sparse, quantized, meta).
+    """
+    name = str(tensor.dtype).removeprefix("torch.")
+    if tensor.layout != torch.strided or name not in DTYPES or tensor.is_meta:
+        raise TypeError(f"a tensor of layout {tensor.layout} and dtype {tensor.dtype} cannot be graded")
+    flat = tensor.detach().cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
+    raw = flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
+    return name, list(tensor.shape), raw
+
+
+def rebuild(name: Any, shape: Any, raw: bytes | bytearray) -> Tensor:
+    """Put a tensor together again; the bytes are copied.
+
+    Raises:
+        WireError: if dtype, shape and bytes do not fit together.
+    """
+    dtype = DTYPES.get(name) if isinstance(name, str) else None
+    sides_fit = isinstance(shape, list) and len(shape) <= 32
+    if dtype is None or not sides_fit or any(type(n) is not int or not 0 <= n < _MAX_SIDE for n in shape):
+        raise WireError("no tensor: unknown dtype or impossible shape")
+    if math.prod(shape) * dtype.itemsize != len(raw):
+        raise WireError("no tensor: shape and bytes disagree")
+    if not raw:
+        return torch.empty(shape, dtype=dtype)
+    flat = torch.frombuffer(bytearray(raw), dtype=torch.uint8)
+    if dtype == torch.bool:
+        return (flat != 0).reshape(shape)  # a byte of 7 would be a bool that equals neither True nor False
+    return flat.view(dtype).reshape(shape)
+
+
+def describe_array(array: np.ndarray[Any, Any]) -> Described:
+    """Take an array of numbers apart.
+
+    Raises:
+        TypeError: for arrays of objects, strings or records.
+    """
+    if array.dtype.kind not in "biufc" or not array.dtype.isnative:
+        raise TypeError(f"an array of dtype {array.dtype} cannot be graded")
+    return array.dtype.name, list(array.shape), np.ascontiguousarray(array).tobytes()
+
+
+def rebuild_array(name: Any, shape: Any, raw: bytes | bytearray) -> np.ndarray[Any, Any]:
+    """Put an array together again; the bytes are copied.
+
+    Raises:
+        WireError: if dtype, shape and bytes do not fit together.
+    """
+    if not isinstance(name, str) or name not in _ARRAY_DTYPES:
+        raise WireError("no array: unknown dtype")
+    if not isinstance(shape, list) or len(shape) > 32:
+        raise WireError("no array: impossible shape")
+    if any(type(n) is not int or not 0 <= n < _MAX_SIDE for n in shape):
+        raise WireError("no array: impossible shape")
+    dtype = np.dtype(name)
+    if math.prod(shape) * dtype.itemsize != len(raw):
+        raise WireError("no array: shape and bytes disagree")
+    flat = np.frombuffer(bytearray(raw), dtype=np.uint8)
+    if dtype == np.bool_:
+        return (flat != 0).reshape(shape)
+    return flat.view(dtype).reshape(shape) if raw else np.empty(shape, dtype)
+
+
+_ARRAY_DTYPES = frozenset(
+    np.dtype(code).name for code in "?bBhHiIlLqQefdgFDG" if np.dtype(code).kind in "biufc"
+)

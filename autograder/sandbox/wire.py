@@ -1,0 +1,132 @@
+"""Length-prefixed frames: a JSON head and raw bytes. Data only, bounded in size, depth and time.
+
+The same form is used in both directions. A frame that breaks a bound raises `WireError`; what is read from the
+student's process is never pickled, evaluated or allocated on its word.
+"""
+
+import json
+import select
+import socket
+import struct
+from collections.abc import Callable
+from typing import Any
+
+REQUEST, REPLY = 1, 2
+MAX_HEAD = 4 << 20
+"""Bytes of JSON in one frame."""
+MAX_BLOB = 256 << 20
+"""Raw bytes in one frame."""
+_PREFIX = struct.Struct("!BII")
+_CHUNK = 1 << 18
+
+
+class WireError(Exception):
+    """The bytes that arrived are no frame."""
+
+
+class PeerClosed(Exception):
+    """The other side closed the connection."""
+
+
+def _refuse(token: str) -> Any:
+    raise WireError(f"a number that is no integer: {token[:40]}")
+
+
+def parse_head(raw: bytes) -> dict[str, Any]:
+    """Parse the JSON head of a frame.
+
+    Raises:
+        WireError: for anything but a JSON object of strings, integers, lists and objects of bounded depth.
+    """
+    try:
+        head = json.loads(raw, parse_float=_refuse, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise WireError(f"no JSON: {str(error)[:200]}") from None
+    if not isinstance(head, dict):
+        raise WireError("the head is no JSON object")
+    return head
+
+
+class Channel:
+    """One end of a connected stream socket that carries frames."""
+
+    def __init__(self, sock: socket.socket, patience: Callable[[], float] | None = None) -> None:
+        """Wrap a socket.
+
+        Args:
+            sock: a connected stream socket; the channel owns it.
+            patience: called while waiting; returns how many seconds to wait before it is asked again, or raises to
+                give up. None waits for ever.
+        """
+        sock.setblocking(patience is None)
+        self._sock = sock
+        self._patience = patience
+
+    def send(self, kind: int, head: dict[str, Any], blob: bytes | bytearray = b"") -> None:
+        """Send one frame.
+
+        Raises:
+            WireError: if the frame would be over the bounds.
+            PeerClosed: if nobody listens any more.
+        """
+        raw = json.dumps(head, allow_nan=False, separators=(",", ":")).encode("ascii")
+        if len(raw) > MAX_HEAD or len(blob) > MAX_BLOB:
+            raise WireError(f"a message of {len(raw) + len(blob)} bytes is too large to send")
+        view = memoryview(_PREFIX.pack(kind, len(raw), len(blob)) + raw + bytes(blob))
+        while view:
+            self._wait(write=True)
+            try:
+                view = view[self._sock.send(view[:_CHUNK]) :]
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise PeerClosed(str(error)) from None
+
+    def receive(self) -> tuple[int, dict[str, Any], bytearray]:
+        """Wait for one frame.
+
+        Returns:
+            its kind, its head, its raw bytes.
+
+        Raises:
+            WireError: if what arrives is no frame.
+            PeerClosed: if the connection ends.
+        """
+        kind, head_size, blob_size = _PREFIX.unpack(self._exactly(_PREFIX.size))
+        if kind not in (REQUEST, REPLY) or head_size > MAX_HEAD or blob_size > MAX_BLOB:
+            raise WireError(f"no frame: kind {kind}, sizes {head_size} and {blob_size}")
+        return kind, parse_head(bytes(self._exactly(head_size))), self._exactly(blob_size)
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._sock.close()
+
+    def fileno(self) -> int:
+        """Return the descriptor, for ``select``."""
+        return self._sock.fileno()
+
+    def _exactly(self, size: int) -> bytearray:
+        buffer = bytearray()
+        while len(buffer) < size:
+            self._wait(write=False)
+            try:
+                chunk = self._sock.recv(min(size - len(buffer), _CHUNK))
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise PeerClosed(str(error)) from None
+            if not chunk:
+                raise PeerClosed("the connection ended")
+            buffer += chunk
+        return buffer
+
+    def _wait(self, write: bool) -> None:
+        if self._patience is None:
+            return
+        while True:
+            seconds = self._patience()
+            mask = select.POLLOUT if write else select.POLLIN
+            poll = select.poll()
+            poll.register(self._sock, mask)
+            if poll.poll(max(1, int(1000 * seconds))):
+                return
