@@ -15,14 +15,13 @@ Solve = Callable[[Tensor, Tensor], Tensor]
 def expected_return(theta: Tensor, mdp: TabularMDP) -> Tensor:
     """J by following the distribution over states step after step, until nothing is left to earn."""
     policy = theta.softmax(dim=1)
-    state, total, weight = mdp.start, theta.new_zeros(()), 1.0
-    for _ in range(10_000):
-        total = total + weight * (state[:, None] * policy * mdp.rewards).sum()
-        state = torch.einsum("s,sa,sat->t", state, policy, mdp.continuing)
-        weight *= mdp.gamma
-        if weight * state.sum() < 1e-16:
-            break
-    return total
+    moves = mdp.gamma * torch.einsum("sa,sat->st", policy, mdp.continuing).numpy()
+    rewards = (policy * mdp.rewards).sum(dim=1).numpy()
+    state, total = mdp.start.numpy(), 0.0
+    while state.sum() > 1e-15:
+        total += state @ rewards
+        state = state @ moves
+    return theta.new_tensor(total)
 
 
 def oracle(theta: Tensor, mdp: TabularMDP) -> Tensor:
