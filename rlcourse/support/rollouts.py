@@ -96,8 +96,8 @@ class Episode:
             raise ValueError("an episode needs at least one step")
         if len(self.rewards) != steps or len(self.observations) != steps + 1:
             raise ValueError(
-                f"{steps} actions need {steps} rewards and {steps + 1} observations (the last is what "
-                f"followed the last action), got {len(self.rewards)} and {len(self.observations)}"
+                f"{steps} actions need {steps} rewards and {steps + 1} observations (the last is "
+                f"what followed the last action), got {len(self.rewards)} and {len(self.observations)}"
             )
 
 

@@ -73,10 +73,9 @@ def gridworld(
     slip: float = 0.0,
     gamma: float = 0.9,
 ) -> TabularMDP:
-    """A grid drawn with letters: start ``S``, free ``.``, wall ``#``, and ends such as ``G``,
-    ``H``.
+    """A grid drawn with letters: start ``S``, free ``.``, wall ``#``, ends ``G`` and ``H``.
 
-    Every letter but ``S`` ends the episode. State ``row * width + column``; actions up, right,
+    Every letter of ``pay`` ends the episode. State ``row * width + column``; actions up, right,
     down, left (0 to 3). A step against a wall or the border stays. A wall is a terminal state that
     nothing leads to.
 
