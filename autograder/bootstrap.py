@@ -114,10 +114,10 @@ def fingerprint(venv: Path, python: Version, extras: str) -> str:
     return digest.hexdigest()
 
 
-def pinned_torch() -> str:
-    """Read the pin of torch, such as ``torch==2.13.0``, from constraints.txt."""
+def pinned(package: str) -> str:
+    """Read one line of constraints.txt, such as ``torch==2.13.0``."""
     pins = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    return next(pin for pin in pins if pin.startswith("torch=="))
+    return next(pin for pin in pins if pin.startswith(package + "=="))
 
 
 def interpreter(venv: Path) -> str:
@@ -170,14 +170,11 @@ def create(venv: Path, python: str) -> None:
 
 
 def pip(venv: Path, arguments: List[str]) -> None:
-    """Run pip in the environment, keeping its whole output in a log.
-
-    Raises:
-        SetupError: with the cause in one line.
-    """
+    """Run pip in the environment, its whole output in a log, the cause of a failure in one line."""
     quietly = ["--no-input", "--disable-pip-version-check", "-c", str(ROOT / "constraints.txt")]
     command = [interpreter(venv), "-m", "pip", "install", *quietly, *arguments]
-    process = subprocess.Popen(
+    lines = []
+    with open(str(venv / LOG), "a", encoding="utf-8") as log, subprocess.Popen(
         command,
         cwd=str(ROOT),
         env=dict(os.environ, PIP_USER="0"),
@@ -185,28 +182,24 @@ def pip(venv: Path, arguments: List[str]) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         universal_newlines=True,
-    )
-    assert process.stdout is not None
-    lines = []
-    with open(str(venv / LOG), "a", encoding="utf-8") as log:
-        for line in process.stdout:
+    ) as process:
+        for line in process.stdout or ():
             log.write(line)
             lines.append(line)
             if "Downloading" in line and " MB)" in line:  # a sign of life
                 print("   " + line.strip(), flush=True)
-    if process.wait() != 0:
+    if process.returncode != 0:
         cause = diagnose("".join(lines)) or "pip failed: " + (lines or ["no output"])[-1].strip()
         raise SetupError(f"{cause} (whole output: {venv / LOG})")
 
 
 def install(venv: Path, extras: str) -> None:
     """Install torch, then everything else, then the course itself as a link to this folder."""
-    torch = pinned_torch()
     index = os.environ.get("RLCOURSE_TORCH_INDEX")
     where = ["--index-url", index] if index else []
     steps = [
-        ("1/3 pip and setuptools", ["pip", "setuptools"]),
-        (f"2/3 {torch}", [torch, *where]),
+        ("1/3 pip and setuptools", [pinned("pip"), pinned("setuptools")]),
+        (f"2/3 {pinned('torch')}", [pinned("torch"), *where]),
         ("3/3 everything else", ["--no-build-isolation", "-e", f".[{extras}]"]),
     ]
     for title, arguments in steps:
@@ -217,11 +210,7 @@ def install(venv: Path, extras: str) -> None:
 
 
 def set_up(venv: Path, asked: Optional[str], extras: str) -> None:
-    """Bring the environment up to date; do nothing if it is.
-
-    Raises:
-        SetupError: if it cannot, with the cause and the way out.
-    """
+    """Bring the environment up to date; do nothing if it is."""
     wanted = version_of(choose_python(asked)) if asked else None
     if ready(venv, wanted, extras):
         return
