@@ -1,12 +1,13 @@
 """The exceptions of split grading: what the student's side did, and what was our own fault."""
 
 import builtins
+import re
 from functools import cache
 
 _MIRRORED = (
     "ArithmeticError", "AttributeError", "EOFError", "FileNotFoundError", "FloatingPointError", "ImportError",
     "IndexError", "KeyError", "LookupError", "ModuleNotFoundError", "NameError", "NotImplementedError", "OSError",
-    "OverflowError", "PermissionError", "RecursionError", "RuntimeError", "SyntaxError", "TypeError",
+    "IndentationError", "OverflowError", "PermissionError", "RecursionError", "RuntimeError", "SyntaxError", "TypeError",
     "UnboundLocalError", "ValueError", "ZeroDivisionError",
 )  # fmt: skip
 """Exceptions that a check may want to catch by their class, as it would in one process."""
@@ -37,12 +38,17 @@ class StudentError(Exception):
         return self.message
 
 
-class StudentStopped(StudentError):
-    """The student's process is gone; the next part gets a new one."""
+class StudentStopped(BaseException):
+    """The student's process is gone; the next part gets a new one.
+
+    Not an ``Exception``, so that no check takes it for an ordinary error of the student's function.
+    """
 
     def __init__(self, message: str, trace: str = "") -> None:
         """Say why the process is gone."""
-        super().__init__(type(self).__name__, message, trace)
+        super().__init__(message)
+        self.message = message
+        self.trace = trace
 
 
 class StudentDied(StudentStopped):
@@ -54,22 +60,38 @@ class StudentTimeout(StudentStopped):
 
 
 class OutOfMemory(StudentStopped):
-    """The memory limit was reached (the process may or may not have survived it)."""
+    """The memory limit was reached."""
 
 
 @cache
 def _class_for(type_name: str) -> type[StudentError]:
-    """Return a class that is both a StudentError and the built-in exception of that name."""
-    if type_name not in _MIRRORED:
-        return StudentError
-    return type(f"Student{type_name}", (StudentError, getattr(builtins, type_name)), {})
+    """Return a class of that name: a StudentError, and the built-in exception if it is one."""
+    bases: tuple[type, ...] = (StudentError,)
+    if type_name in _MIRRORED:
+        bases = (StudentError, getattr(builtins, type_name))
+    name = type_name if type_name.isidentifier() else "StudentError"
+    return type(name, bases, {"__module__": "student"})
 
 
-def student_error(type_name: str, message: str, trace: str = "") -> StudentError:
+def student_error(type_name: str, message: str, trace: str = "") -> BaseException:
     """Make the exception that stands for one raised in the student's process.
 
-    It is caught by ``except StudentError`` and, for the common built-in ones, by ``except <type_name>``.
+    Its class has the name of the student's; it is caught by ``except StudentError`` and, for the
+    common built-in ones, by ``except <type_name>``.
     """
     if type_name == "MemoryError":
         return OutOfMemory(message or "the memory limit was reached", trace)
-    return _class_for(type_name)(type_name, message, trace)
+    error = _class_for(type_name)(type_name, message, trace)
+    line = re.search(r"line (\d+)\)$", message)
+    if isinstance(error, SyntaxError) and line:
+        error.lineno = int(line[1])
+    return error
+
+
+def plain_error(type_name: str, message: str) -> Exception:
+    """Make the exception that the student's code sees when a function of ours raised one."""
+    kind = getattr(builtins, type_name, None)
+    if isinstance(kind, type) and issubclass(kind, Exception) and type_name in _MIRRORED:
+        made: Exception = kind(message)
+        return made
+    return RuntimeError(f"{type_name}: {message}")
