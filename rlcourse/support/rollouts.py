@@ -97,7 +97,8 @@ class Episode:
         if len(self.rewards) != steps or len(self.observations) != steps + 1:
             raise ValueError(
                 f"{steps} actions need {steps} rewards and {steps + 1} observations (the last is "
-                f"what followed the last action), got {len(self.rewards)} and {len(self.observations)}"
+                "what followed the last action), "
+                f"got {len(self.rewards)} and {len(self.observations)}"
             )
 
 
