@@ -1,0 +1,90 @@
+"""Feedback for students: a page of their own for each chapter, and their notebook as nbgrader renders it."""
+
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+
+from autograder.pipeline.course import Course
+from autograder.pipeline.feedback_html import page
+from autograder.pipeline.gradebook import Row, gradebook_rows
+from autograder.pipeline.messages import exercise_of, is_hidden, shown_message
+from autograder.pipeline.nbgrader_tools import nbgrader_api, succeed
+from autograder.pipeline.replay import chosen_result
+from autograder.pipeline.result import PASS, Part, Result, write_atomically
+from rlcourse.chapters import Chapter
+
+
+def feedback(course: Course, chapter: Chapter, student: str = "*") -> list[Path]:
+    """Write feedback for everybody in the gradebook, or for one student; return the pages.
+
+    Raises:
+        NbgraderError: if nbgrader cannot render a notebook.
+        RuntimeError: if a student's work has no valid result.
+    """
+    api = nbgrader_api(course)
+    pages = []
+    for row in gradebook_rows(course, chapter.assignment):
+        if student not in ("*", row.student):
+            continue
+        result = chosen_result(course, row.student, chapter.assignment)
+        answer = api.generate_feedback(chapter.assignment, row.student, force=True)
+        succeed(f"nbgrader generate_feedback of {row.student}", answer)
+        path = course.feedback(row.student, chapter) / "index.html"
+        attempts = len(list((course.results(chapter) / row.student).glob("[!.]*.json"))) - 1
+        write_atomically(path, student_page(chapter, row, result, attempts).encode())
+        pages.append(path)
+    return pages
+
+
+def student_page(chapter: Chapter, row: Row, result: Result, attempts: int) -> str:
+    """One student's page: what passed, what did not, which mistake it looks like, what to read."""
+    body = [
+        f"<h1>Chapter {chapter.number}: {escape(chapter.title)}</h1>",
+        f"<p>{escape(row.student)}: <strong>{row.score:g} of {row.max_score:g} points</strong>.</p>",
+        *_about_attempt(row, result, attempts),
+        "<table><thead><tr><th>Exercise</th><th>Tests</th><th>Points</th><th>What happened</th></tr></thead><tbody>",
+        *(_line(part, row) for part in result.parts),
+        "</tbody></table>",
+        *_by_hand(result, row),
+        f'<p>Your notebook as it was graded: <a href="{chapter.module}.html">{chapter.module}.html</a>.</p>',
+    ]
+    return page(f"Feedback: {chapter.title}", "\n".join(body))
+
+
+def _about_attempt(row: Row, result: Result, attempts: int) -> Iterator[str]:
+    which = f", one of {attempts} attempts; it is the one that counts" if attempts > 1 else ""
+    yield f"<p>Handed in on {escape(result.timestamp)} UTC{which}.</p>"
+    if row.penalty:
+        yield f"<p>{row.raw:g} points, less {row.penalty:g} for being late.</p>"
+    if result.flags:
+        items = "".join(f"<li>{escape(flag)}</li>" for flag in result.flags)
+        yield f"<p>Noticed when your work was unpacked:</p><ul>{items}</ul>"
+
+
+def _line(part: Part, row: Row) -> str:
+    exercise = exercise_of(part.grade_id)
+    name = f"{exercise.number} {exercise.title}" if exercise else part.grade_id
+    kind = "hidden" if is_hidden(part.grade_id) else "visible"
+    score, most = row.parts.get(part.grade_id, (part.points, part.max_points))
+    passed = part.verdict == PASS
+    mark = (
+        '<span class="pass">passed</span>'
+        if passed
+        else f'<span class="fail">{part.verdict}</span>'
+    )
+    message = shown_message(part.grade_id, part.verdict, part.message)
+    told = f"<pre>{escape(message)}</pre>" if message else ""
+    return (
+        f"<tr><td>{escape(name)}</td><td>{kind}</td>"
+        f'<td class="number">{score:g} / {most:g}</td><td>{mark}{told}</td></tr>'
+    )
+
+
+def _by_hand(result: Result, row: Row) -> Iterator[str]:
+    """Parts that a person grades, and what they wrote."""
+    machine = {part.grade_id for part in result.parts}
+    for grade_id, (score, most) in row.parts.items():
+        if grade_id not in machine:
+            yield f"<p>{escape(grade_id)}: {score:g} of {most:g} points.</p>"
+    for comment in row.comments:
+        yield f"<blockquote>{escape(comment)}</blockquote>"

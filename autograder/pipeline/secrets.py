@@ -1,0 +1,109 @@
+"""Look for what must never reach a student: lines of solutions, and code of the author's side of the checks."""
+
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
+SHORTEST = 16
+"""Shorter lines, such as ``return loss``, say nothing and stand anywhere."""
+FORBIDDEN = ("### BEGIN HIDDEN TESTS", "check_hidden(")
+
+
+class SecretFound(RuntimeError):
+    """Something that belongs to the author's side lies in what students get."""
+
+
+def solution_lines(repository: Path) -> dict[str, str]:
+    """Every telling line inside a solution region, and where it stands.
+
+    Lines that the same module also shows outside of a region are no secret.
+    """
+    secret: dict[str, str] = {}
+    public: set[str] = set()
+    for file in sorted((repository / "solutions").glob("*.py")):
+        inside = False
+        for number, line in enumerate(file.read_text("utf-8").splitlines(), 1):
+            text = plain(line)
+            if BEGIN in line or END in line:
+                inside = BEGIN in line
+            elif inside and len(text) >= SHORTEST:
+                secret.setdefault(text, f"solutions/{file.name}:{number}")
+            elif not inside:
+                public.add(text)
+    return {text: where for text, where in secret.items() if text not in public}
+
+
+def author_lines(repository: Path) -> dict[str, str]:
+    """Every telling line of code of the author's checks that the student's side does not have itself."""
+    secret: dict[str, str] = {}
+    for file in sorted((repository / "autograder" / "checks").rglob("*.py")):
+        code = _without_strings(file.read_text("utf-8"))
+        for number, line in enumerate(code.splitlines(), 1):
+            text = plain(line)
+            if len(text) >= SHORTEST and re.search(r"[=(]", text) and "import" not in text:
+                secret.setdefault(text, f"autograder/checks/{file.name}:{number}")
+    return secret
+
+
+def plain(line: str) -> str:
+    """A line without its comment and its spaces, so that a reformatted copy is still found."""
+    return re.sub(r"\s+", "", line.split("  #")[0])
+
+
+def _without_strings(source: str) -> str:
+    """The code with its texts emptied: statements and messages are meant for students."""
+    tokens = []
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(source).readline):
+            kind, text = token.type, token.string
+            if kind == tokenize.STRING and "\n" in text:
+                text = '""' + "\n" * text.count("\n")
+            tokens.append((kind, text))
+    except tokenize.TokenError:
+        return source
+    return tokenize.untokenize(tokens)
+
+
+def find_secrets(folder: Path, repository: Path) -> Iterator[str]:
+    """Where something secret stands, as ``file:line: what``."""
+    secret = solution_lines(repository) | _not_shared(author_lines(repository), repository)
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        name = path.relative_to(folder)
+        if name.parts[0] in ("autograder", "solutions"):
+            yield f"{name}: belongs to the author's side"
+            continue
+        text = path.read_bytes().decode("utf-8", "replace")
+        if path.suffix in (".ipynb", ".json"):
+            text = text.replace("\\n", "\n").replace('\\"', '"')
+        for number, line in enumerate(text.splitlines(), 1):
+            content = plain(line).strip('",')
+            if content in secret or plain(line) in secret:
+                found = secret.get(content) or secret[plain(line)]
+                yield f"{name}:{number}: a line of {found}"
+            if any(mark in line for mark in FORBIDDEN) and path.suffix == ".ipynb":
+                yield f"{name}:{number}: a hidden test"
+
+
+def _not_shared(lines: dict[str, str], repository: Path) -> dict[str, str]:
+    """Without the lines that the student's side has itself, such as the same line of plumbing."""
+    shared = {
+        plain(line)
+        for file in (repository / "rlcourse").rglob("*.py")
+        for line in file.read_text("utf-8").splitlines()
+    }
+    return {text: where for text, where in lines.items() if text not in shared}
+
+
+def assert_free_of_secrets(folder: Path, repository: Path) -> None:
+    """Refuse a folder with anything secret in it.
+
+    Raises:
+        SecretFound: with the first places.
+    """
+    found = list(find_secrets(folder, repository))
+    if found:
+        more = f"\n... and {len(found) - 5} more" if len(found) > 5 else ""
+        raise SecretFound("not for students:\n" + "\n".join(found[:5]) + more)
