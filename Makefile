@@ -3,7 +3,7 @@
 # PYTHON=python3.12   make the environment with this interpreter
 # VENV=/other/disk    put it elsewhere
 # CHAPTER=ch02        the chapter that release and grade work on
-# JOBS=2              processes the tests run in
+# JOBS=2              how many processes test and grade
 
 VENV ?= .venv
 CHAPTER ?= ch02
@@ -58,9 +58,9 @@ lab: setup  ## open JupyterLab as a student sees it
 release: setup  ## make the student's distribution of CHAPTER
 	@$(PY) -m autograder release $(CHAPTER)
 
-grade: setup  ## collect and grade what was submitted for CHAPTER
-	@$(PY) -m autograder collect $(CHAPTER)
-	@$(PY) -m autograder grade $(CHAPTER)
+grade: setup  ## grade what was submitted for CHAPTER; FROM=DIR|ZIP first collects it there
+	@$(if $(FROM),$(PY) -m autograder collect "$(FROM)" --chapter $(CHAPTER))
+	@$(PY) -m autograder grade $(CHAPTER) --jobs $(JOBS)
 
 lint: setup  ## style and likely bugs
 	@$(PY) -m ruff check .
