@@ -1,4 +1,4 @@
-"""The command ``python -m autograder.site``: build the public site, or with ``--solutions`` the instructor's."""
+"""The command ``python -m autograder.site``: build the public or the instructor's site."""
 
 import argparse
 import sys
@@ -26,10 +26,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m autograder.site", description="Build the website of the course.")
-    parser.add_argument("--solutions", action="store_true", help="the instructor's site, with the solution pages")
-    parser.add_argument("--output", type=Path, metavar="DIR", help="write to DIR/_build/html instead of _build/html")
-    parser.add_argument("--toc", action="store_true", help="write book/_toc.yml from rlcourse/chapters.py and stop")
+    parser = argparse.ArgumentParser(
+        prog="python -m autograder.site", description="Build the website of the course."
+    )
+    parser.add_argument(
+        "--solutions", action="store_true", help="the instructor's site, with the solution pages"
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="DIR", help="write to DIR/_build/html instead of _build/html"
+    )
+    parser.add_argument(
+        "--toc", action="store_true", help="write book/_toc.yml from rlcourse/chapters.py and stop"
+    )
     return parser
 
 

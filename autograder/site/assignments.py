@@ -1,4 +1,4 @@
-"""An assignment's notebook as a student gets it: made by nbgrader's own steps, so that it equals the released one."""
+"""An assignment's notebook as a student gets it, made by nbgrader's own steps."""
 
 from pathlib import Path
 
@@ -13,7 +13,14 @@ from nbgrader.preprocessors import (
     LockCells,
 )
 
-STEPS = (ClearSolutions, LockCells, ClearOutput, ClearHiddenTests, ClearMarkScheme, ComputeChecksums)
+STEPS = (
+    ClearSolutions,
+    LockCells,
+    ClearOutput,
+    ClearHiddenTests,
+    ClearMarkScheme,
+    ComputeChecksums,
+)
 
 
 def student_notebook(source: Path) -> NotebookNode:
@@ -22,7 +29,7 @@ def student_notebook(source: Path) -> NotebookNode:
     Raises:
         ValueError: if the file is not an nbgrader source notebook.
     """
-    notebook = nbformat.read(source, as_version=4)
+    notebook: NotebookNode = nbformat.read(source, as_version=4)
     if not any("nbgrader" in cell.metadata for cell in notebook.cells):
         raise ValueError(f"{source} has no nbgrader cells; generate it with: make generate")
     for step in STEPS:

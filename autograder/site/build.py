@@ -38,7 +38,7 @@ def build_site(site: Site) -> Path:
     """Build a site and return the path of its first page.
 
     Raises:
-        SiteError: if generated files are out of date, a page fails to execute, or Sphinx warns of anything.
+        SiteError: if generated files are out of date, a page fails, or Sphinx warns of anything.
     """
     check_generated(site.root)
     book = site.root / "book"
@@ -75,4 +75,5 @@ def check_generated(root: Path) -> None:
     command = [sys.executable, "-m", "autograder", "stale"]
     result = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     if result.returncode:
-        raise SiteError(f"generated files are out of date, run: make generate\n{result.stdout}{result.stderr}".rstrip())
+        found = f"{result.stdout}{result.stderr}".rstrip()
+        raise SiteError(f"generated files are out of date, run: make generate\n{found}")

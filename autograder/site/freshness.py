@@ -1,7 +1,8 @@
-"""When must a page be executed again? When the code it runs, or what that code stands on, has changed.
+"""When must a page be executed again? When the code it runs has changed.
 
-The execution cache of Jupyter Book looks at a page's own cells only, so that a change in ``rlcourse`` would leave old
-numbers on the site. The cache therefore lives in a folder named after a hash of that code.
+The execution cache of Jupyter Book looks at a page's own cells only, so that a change in
+``rlcourse`` would leave old numbers on the site. The cache therefore lives in a folder named after
+a hash of that code and of what it stands on.
 """
 
 import hashlib
@@ -15,7 +16,7 @@ CODE = ("rlcourse", "solutions")
 PINS = ("constraints.txt", "pyproject.toml")
 LIBRARIES = ("torch", "numpy", "matplotlib", "gymnasium", "ipykernel", "myst-nb")
 KEPT = 3
-"""How many of the latest caches stay, so that going back and forth between two states stays quick."""
+"""How many of the latest caches stay: going back and forth between states is quick."""
 
 
 def code_files(root: Path) -> Iterator[Path]:
@@ -37,7 +38,7 @@ def code_key(root: Path) -> str:
 
 
 def execution_cache(root: Path, build: Path) -> Path:
-    """The folder for the outputs of pages executed with the code as it is now; old ones are removed."""
+    """The folder for the outputs of pages run with the code as it is now; old ones go."""
     folder = build / "executed" / code_key(root)
     folder.mkdir(parents=True, exist_ok=True)
     folder.touch()

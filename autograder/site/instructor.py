@@ -9,14 +9,18 @@ from rlcourse.chapters import CHAPTERS
 
 
 def stage_instructor_book(book: Path, target: Path) -> Path:
-    """Copy ``book`` to ``target`` and add the generated solution pages and the longer table of contents.
+    """Copy ``book`` to ``target``, with the generated solution pages and a longer contents.
 
     Unchanged files keep their times, so that Sphinx reads only what is new.
 
     Raises:
         RuntimeError: if the generator of solution pages is not there.
     """
-    wanted = {file.relative_to(book) for file in book.rglob("*") if file.is_file() and "_build" not in file.parts}
+    wanted = {
+        file.relative_to(book)
+        for file in book.rglob("*")
+        if file.is_file() and "_build" not in file.parts
+    }
     target.mkdir(parents=True, exist_ok=True)
     for name in sorted(wanted):
         _write(target / name, (book / name).read_bytes())
@@ -35,7 +39,9 @@ def solution_pages() -> dict[str, str]:
     try:
         pages = import_module("autograder.generate.pages")
     except ModuleNotFoundError as error:
-        raise RuntimeError("autograder/generate/pages.py, which writes the solution pages, is missing") from error
+        raise RuntimeError(
+            "autograder/generate/pages.py, which writes the solution pages, is missing"
+        ) from error
     return {chapter.page: pages.solution_page(chapter) for chapter in CHAPTERS}
 
 

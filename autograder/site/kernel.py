@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def write_kernel(root: Path, folder: Path) -> Path:
-    """Describe a ``python3`` kernel with the overlay on ``solutions``; returns a folder for ``JUPYTER_PATH``."""
+    """Describe a ``python3`` kernel that sees ``solutions``; returns a ``JUPYTER_PATH``."""
     spec = folder / "kernels" / "python3"
     spec.mkdir(parents=True, exist_ok=True)
     description = {
@@ -34,7 +34,7 @@ def kernel_environment(root: Path) -> dict[str, str]:
 
 
 def sphinx_environment(root: Path, kernels: Path, cache: Path) -> dict[str, str]:
-    """The environment of the building process: no overlay, our kernel first, our execution cache."""
+    """The environment of the building process: no overlay, our kernel and our cache."""
     environment = {key: value for key, value in os.environ.items() if key != "RLCOURSE_OVERLAY"}
     others = [environment[key] for key in ("JUPYTER_PATH",) if key in environment]
     return environment | {

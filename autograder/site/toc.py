@@ -1,4 +1,4 @@
-"""The table of contents, made from the table of chapters: ``book/_toc.yml`` and the instructor's longer one."""
+"""The table of contents, made from the table of chapters."""
 
 from pathlib import Path
 
@@ -14,7 +14,10 @@ REFERENCE_SECTIONS = ("reference/chapters", "reference/support")
 def table_of_contents(book: Path) -> str:
     """The pages that are in ``book``, in the order of the chapters."""
     parts: list[dict[str, object]] = [
-        {"caption": "Chapters", "chapters": [_chapter(book, each) for each in CHAPTERS if _has(book, each.page)]},
+        {
+            "caption": "Chapters",
+            "chapters": [_chapter(book, each) for each in CHAPTERS if _has(book, each.page)],
+        },
         {"caption": "Reference", "chapters": [_reference(name) for name in REFERENCE]},
     ]
     toc = {"format": "jb-book", "root": "index", "parts": parts}

@@ -1,7 +1,8 @@
-"""The ``course-path`` directive: the way through the course as one picture, wide for desks and tall for phones."""
+"""The ``course-path`` directive: the way through the course, wide for desks, tall for phones."""
 
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -49,7 +50,9 @@ def wide_points() -> list[tuple[int, int]]:
     points = []
     for index in range(len(STOPS)):
         row, column = divmod(index, COLUMNS)
-        points.append((STEP // 2 + STEP * (column if row % 2 == 0 else COLUMNS - 1 - column), 36 + ROW * row))
+        points.append(
+            (STEP // 2 + STEP * (column if row % 2 == 0 else COLUMNS - 1 - column), 36 + ROW * row)
+        )
     return points
 
 
@@ -61,20 +64,25 @@ def tall_points() -> list[tuple[int, int]]:
 def wide_line(points: list[tuple[int, int]]) -> str:
     """The way itself: straight along a row, an arc down to the next one."""
     steps = [f"M{points[0][0]} {points[0][1]}"]
-    for (_, y), (next_x, next_y) in zip(points, points[1:], strict=False):
+    for (_, y), (next_x, next_y) in pairwise(points):
         turn = 1 if next_x > STEP * COLUMNS / 2 else 0
         half = ROW // 2
-        steps.append(f"L{next_x} {next_y}" if y == next_y else f"A{half} {half} 0 0 {turn} {next_x} {next_y}")
+        steps.append(
+            f"L{next_x} {next_y}" if y == next_y else f"A{half} {half} 0 0 {turn} {next_x} {next_y}"
+        )
     return " ".join(steps)
 
 
 def stop_drawing(stop: Stop, x: int, y: int, wide: bool) -> str:
     """A numbered disc, filled when the chapter is there, and its idea below or beside it."""
     state = "ready" if stop.number in {chapter.number for chapter in CHAPTERS} else "planned"
-    disc = f'<circle cx="{x}" cy="{y}" r="21"/><text class="number" x="{x}" y="{y + 6}">{stop.number}</text>'
+    number = f'<text class="number" x="{x}" y="{y + 6}">{stop.number}</text>'
+    disc = f'<circle cx="{x}" cy="{y}" r="21"/>{number}'
     if wide:
         lines = enumerate(stop.label.splitlines())
-        label = "".join(f'<text x="{x}" y="{y + 44 + 21 * row}">{escape(line)}</text>' for row, line in lines)
+        label = "".join(
+            f'<text x="{x}" y="{y + 44 + 21 * row}">{escape(line)}</text>' for row, line in lines
+        )
     else:
         label = f'<text class="beside" x="{x + 36}" y="{y + 6}">{escape(stop.name)}</text>'
     return f'<g class="{state}">{disc}{label}</g>'
@@ -87,7 +95,9 @@ def drawing(wide: bool) -> str:
     width = STEP * COLUMNS if wide else 320
     height = points[-1][1] + (76 if wide else 34)
     names = ", ".join(f"{stop.number} {stop.name}" for stop in STOPS)
-    stops = "".join(stop_drawing(stop, x, y, wide) for stop, (x, y) in zip(STOPS, points, strict=True))
+    stops = "".join(
+        stop_drawing(stop, x, y, wide) for stop, (x, y) in zip(STOPS, points, strict=True)
+    )
     shape = "wide" if wide else "tall"
     return (
         f'<svg class="course-path {shape}" viewBox="0 0 {width} {height}" role="img" '
@@ -101,7 +111,8 @@ class CoursePath(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         shapes = nodes.raw("", drawing(wide=True) + drawing(wide=False), format="html")
         legend = "A filled stop is a chapter you can open today; an empty one is being written."
-        return [make_tag("figure", {"class": "drawing"}, shapes, make_tag("figcaption", {}, nodes.Text(legend)))]
+        caption = make_tag("figcaption", {}, nodes.Text(legend))
+        return [make_tag("figure", {"class": "drawing"}, shapes, caption)]
 
 
 def setup(app: Sphinx) -> None:

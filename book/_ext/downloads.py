@@ -1,4 +1,4 @@
-"""What a reader may take home: each executed page as a notebook, each assignment as its release makes it."""
+"""What a reader may take home: each page as a notebook, each assignment as released."""
 
 import zipfile
 from pathlib import Path
@@ -51,7 +51,10 @@ def _write_assignment(archive: Path, chapter: Chapter, notebook: Path, module: P
     """Write the folder that a student works in: the released notebook and the module with holes."""
     released = nbformat.writes(student_notebook(notebook))
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
-        for name, text in ((notebook.name, released), (module.name, module.read_text(encoding="utf-8"))):
+        for name, text in (
+            (notebook.name, released),
+            (module.name, module.read_text(encoding="utf-8")),
+        ):
             file.writestr(zipfile.ZipInfo(f"{chapter.assignment}/{name}", EPOCH), text)
 
 

@@ -1,6 +1,7 @@
 """The ``quiz`` directive: a question whose every answer, right or wrong, is explained.
 
-Each answer is a native ``details`` element, so a quiz needs no script, works from the keyboard and prints.
+Each answer is a native ``details`` element, so a quiz needs no script and
+works from the keyboard.
 """
 
 import re
@@ -25,7 +26,9 @@ class Quiz(SphinxDirective):
         question, *parts = OPTION.split("\n".join(self.content))
         options = list(zip(parts[::2], parts[1::2], strict=True))
         if not question.strip() or len(options) < 2:
-            raise self.error("a quiz needs a question and at least two answers '- [x] ...' / '- [ ] ...'")
+            raise self.error(
+                "a quiz needs a question and at least two answers '- [x] ...' / '- [ ] ...'"
+            )
         if not any(mark.strip() for mark, _ in options):
             raise self.error("a quiz needs a right answer: mark it '- [x]'")
         name = f"quiz-{self.env.new_serialno('quiz')}"
@@ -39,7 +42,9 @@ class Quiz(SphinxDirective):
         """One answer: its summary is what is claimed, its inside says why it holds or fails."""
         claim, _, reason = text.partition("\n\n")
         if not reason.strip():
-            raise self.error(f"the answer {claim.strip()!r} has no explanation (an indented paragraph below it)")
+            raise self.error(
+                f"the answer {claim.strip()!r} has no explanation (an indented paragraph below it)"
+            )
         summary = make_tag("summary", {}, *_inline(self._parse(dedent("  " + claim))))
         verdict = nodes.paragraph("", "", nodes.strong("", VERDICTS[right]))
         kind = {"class": "quiz-right" if right else "quiz-wrong", "name": name}
@@ -47,7 +52,11 @@ class Quiz(SphinxDirective):
 
     def _parse(self, text: str) -> list[nodes.Node]:
         box = nodes.container()
-        self.state.nested_parse(StringList(text.splitlines(), source=self.get_source_info()[0]), self.content_offset, box)
+        self.state.nested_parse(
+            StringList(text.splitlines(), source=self.get_source_info()[0]),
+            self.content_offset,
+            box,
+        )
         return list(box.children)
 
 

@@ -32,7 +32,11 @@ def section(module: str) -> str:
 def package_sections(match: re.Match[str]) -> str:
     """One section for each public module of the package named in the marker."""
     package = import_module(match.group(1))
-    names = sorted(info.name for info in pkgutil.iter_modules(package.__path__) if not info.name.startswith("_"))
+    names = sorted(
+        info.name
+        for info in pkgutil.iter_modules(package.__path__)
+        if not info.name.startswith("_")
+    )
     sections = [section(f"{package.__name__}.{name}") for name in names]
     return "\n".join(sections) or "Nothing here yet."
 
@@ -45,7 +49,9 @@ def expand(app: Sphinx, page: str, source: list[str]) -> None:
     source[0] = MARKER.sub(package_sections, source[0].replace(CHAPTERS_MARKER, chapters))
 
 
-def outdated(app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]) -> list[str]:
+def outdated(
+    app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]
+) -> list[str]:
     """Pages that depend on the code or on the table of chapters are read again at every build."""
     return [page for page in env.found_docs if page.startswith("reference/") or page == "index"]
 

@@ -7,7 +7,7 @@ from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
 
 
-class tag(nodes.General, nodes.Element):  # noqa: N801 - docutils names nodes in lower case
+class tag(nodes.General, nodes.Element):
     """An HTML element; ``node["tag"]`` names it and ``node["html"]`` holds its attributes."""
 
 

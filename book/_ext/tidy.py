@@ -13,7 +13,9 @@ SILENT_TOGGLE = '<summary><span class="toctree-toggle"'
 NAMED_TOGGLE = '<summary aria-label="Show or hide the sections"><span class="toctree-toggle"'
 
 
-def drop_scripts(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
+def drop_scripts(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
     """Drop the scripts of thebe, which needs a server, and what is listed twice."""
     kept: dict[tuple[str, str], Any] = {}
     for script in context.get("script_files", []):
@@ -30,7 +32,9 @@ def polish(app: Sphinx, error: Exception | None) -> None:
         return
     for file in Path(app.outdir).rglob("*.html"):
         before = file.read_text(encoding="utf-8")
-        after = ICON_SCRIPT.sub("", DISTANT_ICONS.sub("", before)).replace(SILENT_TOGGLE, NAMED_TOGGLE)
+        after = ICON_SCRIPT.sub("", DISTANT_ICONS.sub("", before)).replace(
+            SILENT_TOGGLE, NAMED_TOGGLE
+        )
         if after != before:
             file.write_text(after, encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""MathJax from the installed package instead of a distant server: only the files that the pages use."""
+"""MathJax from the installed package instead of a distant server: only the files in use."""
 
 import importlib.metadata
 import shutil

@@ -1,15 +1,16 @@
-"""The ``widget`` directive: an interactive element around the table or figure that stands in for it.
+"""The ``widget`` directive: an interactive element around its stand-in, a table or figure.
 
-The script of a widget is loaded only by the pages that use it, as plain deferred files, so that the site also
-works when it is opened from a folder.
+The script of a widget is loaded only by the pages that use it, as plain deferred files, so that the
+site also works when it is opened from a folder.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
+from sphinx.util.typing import OptionSpec
 from tags import make_tag, tag
 
 WIDGETS: dict[str, tuple[str, ...]] = {
@@ -18,22 +19,26 @@ WIDGETS: dict[str, tuple[str, ...]] = {
     "rl-gae-lambda": ("rewards", "values", "gamma", "lambda"),
     "rl-ppo-clip": ("clip-eps", "advantage", "ratio"),
 }
-"""Every widget and the attributes it understands; the script is ``_assets/_static/widgets/<name>.js``."""
+"""Every widget and its attributes; the script is ``_assets/_static/widgets/<name>.js``."""
 
 
 class Widget(SphinxDirective):
-    """``{widget} rl-ppo-clip`` with the element's attributes as options and a static stand-in as content."""
+    """``{widget} rl-ppo-clip``: attributes as options, the static stand-in as content."""
 
     required_arguments = 1
     has_content = True
-    option_spec = {name: directives.unchanged for names in WIDGETS.values() for name in names}
+    option_spec: ClassVar[OptionSpec] = {
+        name: directives.unchanged for names in WIDGETS.values() for name in names
+    }
 
     def run(self) -> list[nodes.Node]:
         name = self.arguments[0]
         if name not in WIDGETS:
             raise self.error(f"no widget is called {name!r}; there are {', '.join(WIDGETS)}")
         if foreign := set(self.options) - set(WIDGETS[name]):
-            raise self.error(f"{name} has no {', '.join(foreign)}; it has {', '.join(WIDGETS[name])}")
+            raise self.error(
+                f"{name} has no {', '.join(foreign)}; it has {', '.join(WIDGETS[name])}"
+            )
         if not "".join(self.content).strip():
             raise self.error(f"{name} needs a table or figure inside, for readers without scripts")
         element = make_tag(name, dict(self.options))
@@ -41,7 +46,9 @@ class Widget(SphinxDirective):
         return [make_tag("div", {"class": "rl-frame"}, element)]
 
 
-def load_scripts(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
+def load_scripts(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
     """Give a page the scripts of the widgets on it, after the shared drawing helpers."""
     if doctree is None:
         return

@@ -82,7 +82,7 @@
       const at = place(math.softmax(theta));
       const estimates = this.estimates();
       const names = CORNERS.map(([x, y], a) =>
-        svg("text", { x, y: y + (a ? 34 : -16), "text-anchor": "middle" }, `action ${a + 1}: reward ${format(rewards[a], 1)}`));
+        svg("text", { x: [x, 6, 474][a], y: y + (a ? 34 : -16), "text-anchor": ["middle", "start", "end"][a] }, `action ${a + 1}: reward ${format(rewards[a], 1)}`));
       return [
         svg("path", { class: "axis", d: `${path(CORNERS)}Z` }),
         ...names,
