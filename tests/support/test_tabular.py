@@ -62,7 +62,10 @@ def test_only_worlds_with_a_table_can_be_read() -> None:
 
 
 class SometimesOver(gymnasium.Env[int, int]):
-    P: ClassVar[Any] = {0: {0: [(0.5, 1, 0.0, True), (0.5, 1, 0.0, False)]}, 1: {0: [(1.0, 1, 0.0, False)]}}
+    P: ClassVar[Any] = {
+        0: {0: [(0.5, 1, 0.0, True), (0.5, 1, 0.0, False)]},
+        1: {0: [(1.0, 1, 0.0, False)]},
+    }
     initial_state_distrib = np.array([1.0, 0.0])
 
 
@@ -146,7 +149,9 @@ def test_worlds_that_contradict_the_convention_are_refused() -> None:
 
 def test_policies() -> None:
     logits = torch.tensor([[0.0, np.log(3.0)]], dtype=torch.float64)
-    assert_close(tabular.policy_from_logits(logits), torch.tensor([[0.25, 0.75]], dtype=torch.float64))
+    assert_close(
+        tabular.policy_from_logits(logits), torch.tensor([[0.25, 0.75]], dtype=torch.float64)
+    )
     assert tabular.uniform_policy(tabular.cliff_walking())[0].tolist() == [0.25] * 4
 
 
