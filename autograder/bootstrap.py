@@ -134,12 +134,7 @@ def ready(venv: Path, wanted: Optional[Version], extras: str) -> bool:
 
 
 def usable(venv: Path, wanted: Optional[Version]) -> bool:
-    """Tell whether an unfinished environment can be kept: it runs, has pip, and was not moved.
-
-    Args:
-        venv: its folder.
-        wanted: the version the user asked for; None if any supported one will do.
-    """
+    """Tell whether an unfinished environment can be kept: it runs, has pip, and was not moved."""
     version = version_of(interpreter(venv))
     if version is None or not OLDEST <= version <= NEWEST or (wanted and version != wanted):
         return False
@@ -197,9 +192,11 @@ def install(venv: Path, extras: str) -> None:
     """Install torch, then everything else, then the course itself as a link to this folder."""
     index = os.environ.get("RLCOURSE_TORCH_INDEX")
     where = ["--index-url", index] if index else []
+    small = index or sys.platform != "linux" or shutil.which("nvidia-smi")
+    hint = "" if small else " (no GPU here: RLCOURSE_TORCH_INDEX can name an index of CPU builds)"
     steps = [
         ("1/3 pip and setuptools", [pinned("pip"), pinned("setuptools")]),
-        (f"2/3 {pinned('torch')}", [pinned("torch"), *where]),
+        (f"2/3 {pinned('torch')}{hint}", [pinned("torch"), *where]),
         ("3/3 everything else", ["--no-build-isolation", "-e", f".[{extras}]"]),
     ]
     for title, arguments in steps:
