@@ -24,7 +24,7 @@ class Course:
     @property
     def build(self) -> Path:
         """Where the student distribution is written."""
-        return self.repository / "_build" / "student"
+        return self.root.parent / "_build" / "student"
 
     def source(self, chapter: Chapter) -> Path:
         """The generated assignment, with its hidden tests."""

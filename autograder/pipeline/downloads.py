@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from autograder.pipeline.safe_files import Item, Refusal
 from rlcourse.chapters import CHAPTERS, Chapter, find_chapter
 
-# Canvas: doejane_LATE_1234_56789_policy_gradient-1.py (name, user, submission, file; -1 for a second attempt)
+# Canvas: doejane_LATE_1234_56789_policy_gradient-1.py (name, user, number of the upload, file)
 CANVAS = re.compile(
-    r"^(?P<name>[^_/]+)_(?P<late>LATE_)?(?P<user>\d+)_(?P<submission>\d+)_(?P<file>.+)$"
+    r"^(?P<name>[^_/]+)_(?P<late>LATE_)?(?P<user>\d+)_\d+_(?P<file>.+)$"
 )
 # Moodle: Jane Doe_1234_assignsubmission_file_/policy_gradient.py, or the same without the slash
 MOODLE = re.compile(r"^(?P<name>[^/]+?)_(?P<user>\d+)_assignsubmission_file_?/?(?P<file>.+)$")
@@ -38,12 +38,12 @@ def sort_items(items: list[Item], refusals: list[Refusal]) -> list[Handed]:
     """Sort the files of a download by student, in the order of the students' identifiers."""
     groups: dict[tuple[str, str], Handed] = {}
     for item in items:
+        if MOODLE_TEXT.match(item.name):
+            continue
         found = _owner(item.name)
         if found is None:
-            if not MOODLE_TEXT.match(item.name):
-                refusals.append(
-                    Refusal(item.name, "belongs to no student: no folder, no known name")
-                )
+            why = "belongs to no student: no folder, no known name"
+            refusals.append(Refusal(item.name, why))
             continue
         key, handed, file = found
         identifier = (handed.student, key)
@@ -65,11 +65,7 @@ def _owner(path: str) -> tuple[str, Handed, str] | None:
     if "/" not in path and (match := CANVAS.match(path)):
         student = f"{identifier(match['name'])}_{match['user']}"
         late = match["late"] is not None
-        return (
-            match["submission"],
-            Handed(student, match["name"], match["user"], late),
-            match["file"],
-        )
+        return "canvas", Handed(student, match["name"], match["user"], late), match["file"]
     folder, _, rest = path.partition("/")
     if rest:
         # nbgrader's exchange: jane+ch02+2026-11-22 16:00:00 UTC/policy_gradient.py

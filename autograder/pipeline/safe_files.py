@@ -213,7 +213,7 @@ def read_all(items: list[Item], refusals: list[Refusal]) -> dict[str, bytes]:
     """The bytes of all items, within the limits of one submission; the rest is added to the refusals."""
     files: dict[str, bytes] = {}
     total = 0
-    for item in items:
+    for item in sorted(items, key=_importance):
         try:
             if len(files) >= COUNT_LIMIT:
                 raise Refused(f"more than {COUNT_LIMIT} files")
@@ -226,3 +226,8 @@ def read_all(items: list[Item], refusals: list[Refusal]) -> dict[str, bytes]:
         total += len(data)
         files[item.name] = data
     return files
+
+
+def _importance(item: Item) -> tuple[bool, int, str]:
+    """Code and notebooks first, the outer folders before the inner ones."""
+    return not item.name.endswith((".py", ".ipynb")), item.name.count("/"), item.name

@@ -57,7 +57,7 @@ def similarity(course: Course, chapter: Chapter) -> tuple[list[Pair], Path]:
 
 def _fingerprint(path: Path, stub: CodeFingerprint) -> CodeFingerprint:
     with path.open(encoding="utf-8", errors="replace") as text:
-        return CodeFingerprint(str(path), GRAM, WINDOW, boilerplate=stub.hashes, fp=text)
+        return CodeFingerprint(str(path), GRAM, WINDOW, boilerplate=sorted(stub.hashes), fp=text)
 
 
 def _compare(first: str, second: str, prints: dict[str, CodeFingerprint]) -> Pair:

@@ -9,25 +9,29 @@ from rlcourse.chapters import Chapter
 
 TIMESTAMP = "2027-01-15 12:00:00 UTC"
 
-PLANTED = """
+PLANTED = '''
 
 # A named mistake, planted to see whether the checks notice it.
 def _plant():
     import sys
     import types
 
-    for package in ("autograder", "autograder.checks"):
-        sys.modules.setdefault(package, types.ModuleType(package))
+    before = dict(sys.modules)
+    parents = [types.ModuleType("autograder"), types.ModuleType("autograder.checks")]
+    sys.modules |= {parent.__name__: parent for parent in parents}
     for name, text in SOURCES.items():
         module = sys.modules[name] = types.ModuleType(name)
-        setattr(sys.modules["autograder.checks"], name.rsplit(".", 1)[1], module)
+        setattr(parents[1], name.rsplit(".", 1)[1], module)
         exec(text, module.__dict__)
     spec = module.EXERCISE
+    for name in [name for name in sys.modules if name.startswith("autograder")]:
+        del sys.modules[name]
+    sys.modules |= {name: old for name, old in before.items() if name.startswith("autograder")}
     return next(mistake.code for mistake in spec.mistakes if mistake.name == {mistake!r})
 
 
 {target} = _plant()
-"""
+'''
 
 
 def reference(course: Course, chapter: Chapter) -> str:
