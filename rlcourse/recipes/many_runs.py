@@ -22,9 +22,9 @@ from rlcourse.support.seeding import draw_seed, numpy_generator
 class PolicyEnsemble(nn.Module):
     """``R`` policy networks in one module. Rows of a batch belong to the members in turn.
 
-    Row b of B goes to member b // (B / R). A loss that sums over rows gives each member the gradient
-    that it would have alone, and Adam treats every number by itself, so training them together is the
-    same as one after the other.
+    Row b of B goes to member b // (B / R). A loss that sums over rows gives each member the
+    gradient that it would have alone, and Adam treats every number by itself, so training them
+    together is the same as one after the other.
 
     Args:
         members: networks of the same shape, each with parameters of its own.
@@ -52,7 +52,7 @@ class PolicyEnsemble(nn.Module):
         return x.reshape(*observations.shape[:-1], -1)
 
     def numpy_forward(self) -> Callable[[NDArray[Any]], NDArray[Any]]:
-        """A copy that maps (B, D) to (B, A) in NumPy, to act with; later updates do not reach it."""
+        """A copy that maps (B, D) to (B, A) in NumPy, to act with; updates do not reach it."""
         weights = [weight.detach().numpy().copy() for weight in self.weights]
         biases = [bias.detach().numpy().copy() for bias in self.biases]
 
@@ -99,14 +99,12 @@ def play_each_once(
         ends = running & (terminated | truncated)
         steps.append((actions, rewards * running, running & terminated, ends, running))
         running = running & ~ends
-    actions, rewards, terminated, ends, mask = (
-        torch.from_numpy(np.stack(column, axis=1)) for column in zip(*steps, strict=True)
-    )
+    columns = [torch.from_numpy(np.stack(column, axis=1)) for column in zip(*steps, strict=True)]
     return Rollout(
         observations=torch.from_numpy(np.stack(observations, axis=1)),
-        actions=actions,
-        rewards=rewards.float(),
-        terminated=terminated,
-        ends=ends,
-        mask=mask.float(),
+        actions=columns[0],
+        rewards=columns[1].float(),
+        terminated=columns[2],
+        ends=columns[3],
+        mask=columns[4].float(),
     )

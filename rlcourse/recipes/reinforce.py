@@ -1,6 +1,6 @@
 r"""REINFORCE (Williams, 1992): play whole episodes, then make what paid more probable.
 
-One page of algorithm, made of the functions of chapter 2. Read it beside ``book/02_policy_gradient.md``.
+Made of the functions of chapter 2; read it beside its page, ``book/02_policy_gradient.md``.
 """
 
 from collections.abc import Callable
@@ -23,6 +23,24 @@ Weigh = Callable[[Rollout, float], Tensor]
 """Gives each step (B, T) its weight, from what was played and the discount gamma."""
 
 
+class TablePolicy(nn.Module):
+    """A policy with a row of logits for each state.
+
+    Args:
+        theta: (S, A) the logits at first; copied.
+    """
+
+    def __init__(self, theta: Tensor) -> None:
+        super().__init__()
+        self.theta = nn.Parameter(theta.clone())
+
+    def forward(self, observations: Tensor) -> Tensor:
+        """(..., A) logits, of states as numbers (...) int64 or as one-hot rows (..., S)."""
+        if observations.dtype == torch.int64:
+            return self.theta[observations]
+        return observations.to(self.theta.dtype) @ self.theta
+
+
 @dataclass(frozen=True, slots=True)
 class ReinforceConfig:
     """How long to train, and how fast.
@@ -38,7 +56,7 @@ class ReinforceConfig:
     gamma: float = 0.99
     """Discount in [0, 1]."""
     runs: int = 1
-    """Number of policies trained side by side; see ``PolicyEnsemble``. Rows belong to them in turn."""
+    """Policies trained side by side, see ``PolicyEnsemble``; rows belong to them in turn."""
 
     def __post_init__(self) -> None:
         if self.iterations < 1 or self.runs < 1:
