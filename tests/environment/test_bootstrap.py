@@ -114,6 +114,26 @@ def test_the_cause_of_a_failed_pip_is_told_in_one_line(cause):
     assert "\n" not in bootstrap.diagnose(PIP_SAYS[cause])
 
 
+@pytest.mark.parametrize(
+    "sign",
+    [
+        "Temporary failure in name resolution",
+        "[Errno -2] Name or service not known",
+        "[Errno 101] Network is unreachable",
+        "[Errno 113] No route to host",
+        "[Errno 111] Connection refused",
+        "[Errno 11001] getaddrinfo failed",
+        "nodename nor servname provided, or not known",
+        "HTTPSConnectionPool(host='x', port=443): Read timed out.",
+        "ProxyError('Cannot connect to proxy.', OSError())",
+        "ConnectTimeoutError(<connection>, 'Connection timed out.')",
+    ],
+)
+def test_every_way_to_have_no_network_is_known(sign):
+    output = f"WARNING: Retrying after {sign}\nERROR: No matching distribution found for torch"
+    assert bootstrap.diagnose(output).startswith("no network")
+
+
 def test_an_unknown_cause_is_not_guessed():
     assert bootstrap.diagnose("ERROR: metadata-generation-failed") is None
 
