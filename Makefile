@@ -9,8 +9,9 @@ VENV ?= .venv
 CHAPTER ?= ch02
 JOBS ?= 2
 
-ANY_PYTHON := $(or $(PYTHON),$(shell for p in python3 python3.14 python3.13 python3.12 python3.11; \
-	do command -v $$p && break; done))
+# Any Python can run the set-up script; the script then finds one that will do.
+ANY_PYTHON := $(or $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; \
+	do command -v $$p && break; done),$(PYTHON))
 BIN := $(abspath $(VENV))/bin
 PY := $(BIN)/python
 PYTEST := $(PY) -m pytest
