@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.image import imsave
 from numpy.typing import NDArray
 
 MACRO_BLOCK = 16
@@ -51,7 +52,7 @@ def animation_mp4(
     canvas = FigureCanvasAgg(fig)
     _encode(film, canvas, draw, frames, fps)
     poster = film.with_suffix(".png")
-    fig.savefig(poster, dpi=dpi, facecolor=background, transparent=False, bbox_inches=None)
+    imsave(poster, _pixels(canvas))
     return film, poster
 
 
