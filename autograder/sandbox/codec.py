@@ -76,7 +76,9 @@ class Encoder:
         if kind in _LETTER:
             return [_LETTER[kind], [self.encode(item, depth + 1) for item in value]]
         if kind is dict:
-            pairs = ([self.encode(k, depth + 1), self.encode(v, depth + 1)] for k, v in value.items())
+            pairs = (
+                [self.encode(k, depth + 1), self.encode(v, depth + 1)] for k, v in value.items()
+            )
             return ["d", list(pairs)]
         return self._encode_rest(value, depth)
 

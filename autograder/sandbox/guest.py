@@ -3,7 +3,6 @@
 import hashlib
 import importlib
 import random
-import sys
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from autograder.sandbox import modules, tensors
+from autograder.sandbox import submission, tensors
 from autograder.sandbox.codec import Coded, Decoder, Encoder
 from autograder.sandbox.errors import plain_error
 from autograder.sandbox.gradients import FromTeacher, leaves_of
@@ -27,10 +26,17 @@ _OURS = ("/autograder/sandbox/", "<frozen importlib")
 class Guest(Peer):
     """Serves the requests of the trusted side in the student's process."""
 
-    def __init__(self, channel: Channel, cells: Any) -> None:
-        """Speak over this channel; ``cells`` runs notebook cells and keeps what is printed."""
+    def __init__(self, channel: Channel, cells: Any, work: str) -> None:
+        """Speak over this channel.
+
+        Args:
+            channel: leads to the judge.
+            cells: runs notebook cells and keeps what is printed.
+            work: folder for the submission's files.
+        """
         super().__init__(channel)
         self.cells = cells
+        self._work = work
         self.asked_for_gradients = False
         self._with_gradients: dict[int, Tensor] = {}
         self._replaced: dict[tuple[str, str], Any] = {}
@@ -129,6 +135,10 @@ class Guest(Peer):
         """Do what the trusted side asks."""
         return _SERVES[operation](self, value)
 
+    def _prepare(self, value: list[Any]) -> None:
+        graded, files, earlier = value
+        submission.prepare(self._work, graded, files, earlier)
+
     def _begin(self, seed: int) -> None:
         """Start a part: forget what was lent, seed the global generators."""
         self.mirrors.clear()
@@ -184,7 +194,11 @@ class Guest(Peer):
         self.asked_for_gradients = True
         try:
             found = torch.autograd.grad(
-                output, leaves, gradient, retain_graph=True, allow_unused=True  # type: ignore[arg-type]
+                output,
+                leaves,
+                gradient,
+                retain_graph=True,
+                allow_unused=True,  # type: ignore[arg-type]
             )
         finally:
             self.asked_for_gradients = False
@@ -222,6 +236,7 @@ def _text_of(error: BaseException) -> str:
 
 
 _SERVES: dict[Any, Callable[[Guest, Any], Any]] = {
+    "prepare": Guest._prepare,
     "begin": Guest._begin,
     "rng": Guest._rng,
     "import": Guest._import,

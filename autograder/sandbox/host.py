@@ -14,7 +14,7 @@ from autograder.sandbox.errors import StudentStopped, student_error
 from autograder.sandbox.gradients import FromStudent
 from autograder.sandbox.peer import Peer
 from autograder.sandbox.proxy import RemoteObject
-from autograder.sandbox.wire import Channel, WireError
+from autograder.sandbox.wire import Channel, PeerClosed, WireError
 
 _MESSAGE = 4000
 _TRACE = 8000
@@ -23,10 +23,22 @@ _TRACE = 8000
 class Host(Peer):
     """Speaks to one student's process. Everything that it reads is checked."""
 
-    def __init__(self, channel: Channel, hear: Callable[[str], None]) -> None:
-        """Speak over this channel; ``hear`` gets the text that the student's code prints."""
+    def __init__(
+        self,
+        channel: Channel,
+        hear: Callable[[str], None],
+        give_up: Callable[[Exception], StudentStopped],
+    ) -> None:
+        """Speak over this channel.
+
+        Args:
+            channel: leads to the student's process.
+            hear: gets the text that the student's code prints.
+            give_up: called when the connection is of no more use; returns what to raise.
+        """
         super().__init__(channel)
         self._hear = hear
+        self._give_up = give_up
         self._writable: set[int] = set()
         self._pulls: dict[int, tuple[Tensor, list[Tensor]]] = {}
         self._active = 0
@@ -38,6 +50,8 @@ class Host(Peer):
         self._active += 1
         try:
             return super().request(operation, value)
+        except (WireError, PeerClosed) as error:
+            raise self._give_up(error) from None
         finally:
             self._active -= 1
 
@@ -116,7 +130,9 @@ class Host(Peer):
                 decoder.differentiable.append(shared)
             return shared
         if letter == "G":
-            state = torch.frombuffer(bytearray(decoder.bytes(coded[1], coded[2])), dtype=torch.uint8)
+            state = torch.frombuffer(
+                bytearray(decoder.bytes(coded[1], coded[2])), dtype=torch.uint8
+            )
             return torch.Generator().set_state(state)
         if letter == "h":
             return self.objects.own(coded[1])

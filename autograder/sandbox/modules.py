@@ -19,7 +19,9 @@ def tree_of(module: nn.Module) -> Tree:
     return {
         "parameters": dict(module._parameters),
         "buffers": dict(module._buffers),
-        "parts": {name: tree_of(part) for name, part in module._modules.items() if part is not None},
+        "parts": {
+            name: tree_of(part) for name, part in module._modules.items() if part is not None
+        },
         "training": module.training,
     }
 
@@ -143,7 +145,8 @@ class OptimizerFacade:
         """Let the other side's optimizer step; the new parameters come with its reply."""
         loss = closure() if closure is not None else None
         settings = [
-            {key: value for key, value in group.items() if key != "params"} for group in self.param_groups
+            {key: value for key, value in group.items() if key != "params"}
+            for group in self.param_groups
         ]
         self._peer.request("step", [self._number, settings])
         return loss

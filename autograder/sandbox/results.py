@@ -54,7 +54,7 @@ class SubmissionResult:
     parts: tuple[PartResult, ...]
     cells: tuple[CellResult, ...] = ()
     tier: str = field(default="", compare=False)
-    """The isolation tier the work ran under; not part of the JSON, which is the same under every tier."""
+    """The isolation tier; not part of the JSON, which is the same under every tier."""
     cpu_seconds: float = field(default=0.0, compare=False)
     """CPU time of both sides, measured; not part of the JSON."""
 
@@ -83,7 +83,10 @@ class SubmissionResult:
         """
         try:
             data: dict[str, Any] = json.loads(text)
-            parts = [PartResult(**{**part, "verdict": Verdict(part["verdict"])}) for part in data.pop("parts")]
+            parts = [
+                PartResult(**{**part, "verdict": Verdict(part["verdict"])})
+                for part in data.pop("parts")
+            ]
             cells = [CellResult(**cell) for cell in data.pop("cells")]
             return cls(parts=tuple(parts), cells=tuple(cells), **data)
         except (KeyError, TypeError, AttributeError) as error:

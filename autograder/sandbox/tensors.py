@@ -29,7 +29,9 @@ def describe(tensor: Tensor) -> Described:
     """
     name = str(tensor.dtype).removeprefix("torch.")
     if tensor.layout != torch.strided or name not in DTYPES or tensor.is_meta:
-        raise TypeError(f"a tensor of layout {tensor.layout} and dtype {tensor.dtype} cannot be graded")
+        raise TypeError(
+            f"a tensor of layout {tensor.layout} and dtype {tensor.dtype} cannot be graded"
+        )
     flat = tensor.detach().cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
     raw = flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
     return name, list(tensor.shape), raw
@@ -43,7 +45,11 @@ def rebuild(name: Any, shape: Any, raw: bytes | bytearray) -> Tensor:
     """
     dtype = DTYPES.get(name) if isinstance(name, str) else None
     sides_fit = isinstance(shape, list) and len(shape) <= 32
-    if dtype is None or not sides_fit or any(type(n) is not int or not 0 <= n < _MAX_SIDE for n in shape):
+    if (
+        dtype is None
+        or not sides_fit
+        or any(type(n) is not int or not 0 <= n < _MAX_SIDE for n in shape)
+    ):
         raise WireError("no tensor: unknown dtype or impossible shape")
     if math.prod(shape) * dtype.itemsize != len(raw):
         raise WireError("no tensor: shape and bytes disagree")
@@ -51,7 +57,9 @@ def rebuild(name: Any, shape: Any, raw: bytes | bytearray) -> Tensor:
         return torch.empty(shape, dtype=dtype)
     flat = torch.frombuffer(bytearray(raw), dtype=torch.uint8)
     if dtype == torch.bool:
-        return (flat != 0).reshape(shape)  # a byte of 7 would be a bool that equals neither True nor False
+        return (flat != 0).reshape(
+            shape
+        )  # a byte of 7 would be a bool that equals neither True nor False
     return flat.view(dtype).reshape(shape)
 
 

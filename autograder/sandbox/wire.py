@@ -1,7 +1,7 @@
 """Length-prefixed frames: a JSON head and raw bytes. Data only, bounded in size, depth and time.
 
-The same form is used in both directions. A frame that breaks a bound raises `WireError`; what is read from the
-student's process is never pickled, evaluated or allocated on its word.
+The same form is used in both directions. A frame that breaks a bound raises `WireError`; what is
+read from the student's process is never unpickled, evaluated or allocated on its word.
 """
 
 import json
@@ -36,7 +36,7 @@ def parse_head(raw: bytes) -> dict[str, Any]:
     """Parse the JSON head of a frame.
 
     Raises:
-        WireError: for anything but a JSON object of strings, integers, lists and objects of bounded depth.
+        WireError: for anything but a JSON object of strings, integers and lists, not too deep.
     """
     try:
         head = json.loads(raw, parse_float=_refuse, parse_constant=_refuse)
@@ -55,8 +55,8 @@ class Channel:
 
         Args:
             sock: a connected stream socket; the channel owns it.
-            patience: called while waiting; returns how many seconds to wait before it is asked again, or raises to
-                give up. None waits for ever.
+            patience: called while waiting; returns how many seconds to wait before it is asked
+                again, or raises to give up. None waits for ever.
         """
         sock.setblocking(patience is None)
         self._sock = sock

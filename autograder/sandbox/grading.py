@@ -1,0 +1,263 @@
+"""Grades one submission: own cells in the sandbox, test cells here, one verdict for each part."""
+
+import hashlib
+import importlib
+import io
+import random
+import re
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from typing import Any
+
+import numpy as np
+import torch
+
+import rlcourse
+from autograder.sandbox.assignment import GradedModule
+from autograder.sandbox.errors import (
+    GraderError,
+    OutOfMemory,
+    StudentError,
+    StudentStopped,
+    StudentTimeout,
+)
+from autograder.sandbox.limits import Limits
+from autograder.sandbox.notebook import OWN, SETUP, TEST, Cell, read_cells, run_source
+from autograder.sandbox.proxy import RemoteModule, RemoteSubject
+from autograder.sandbox.reference import passes_with_reference
+from autograder.sandbox.results import CellResult, PartResult, SubmissionResult, Verdict
+from autograder.sandbox.session import Cell as Sandbox
+from autograder.sandbox.session import Session
+from rlcourse.checks import subject as subjects
+
+_ADDRESS = re.compile(r"\bat 0x[0-9a-f]{6,}")
+
+
+class Grading:
+    """One submission. Use it once, in a process of its own."""
+
+    def __init__(
+        self, sandbox: Sandbox, module: GradedModule, files: dict[str, bytes], limits: Limits
+    ) -> None:
+        """Know what is graded and where sandboxes come from."""
+        self._sandbox, self._module, self._files, self._limits = sandbox, module, files, limits
+        self._session: Session | None = None
+        self._names: dict[str, Any] = {}
+        self._before: list[Cell] = []
+        self._setup: list[Cell] = []
+        self._poisoned: set[int] = set()
+        self._cpu = 0.0
+        self._parts = 1
+
+    def run(self, notebook: str) -> SubmissionResult:
+        """Run all cells in order.
+
+        Raises:
+            GraderError: if anything but the submission is at fault.
+        """
+        cells = read_cells(notebook)
+        self._parts = len(cells) + 1
+        submitted = self._files.get(self._module.file)
+        self._names = _Names(self)
+        self._install()
+        parts, own = [], []
+        for cell in cells:
+            if cell.role != TEST:
+                own.append(self._run_own(cell))
+            elif submitted is None:
+                message = f"{self._module.file} was not handed in"
+                parts.append(PartResult(cell.grade_id, Verdict.MISSING, 0.0, cell.points, message))
+            else:
+                parts.append(self._run_test(cell))
+        self._close()
+        digest = None if submitted is None else hashlib.sha256(submitted).hexdigest()
+        kept = tuple(found for found in own if found is not None)
+        name, tier = self._module.name, self._sandbox.tier
+        return SubmissionResult(name, digest, tuple(parts), kept, tier, self._cpu)
+
+    # The trusted process's view of the student's module.
+
+    def _install(self) -> None:
+        """Let ``rlcourse.<module>`` and the checks find the student's module in the sandbox."""
+        rlcourse.overlay(self._module.solutions)
+        name = self._module.name
+        remote = RemoteModule(lambda: self.session.host, name)
+        sys.modules[f"rlcourse.{name}"] = remote
+        setattr(rlcourse, name, remote)
+        subjects.set_subject_finder(self._find_subject)
+
+    def _find_subject(self, name: str) -> subjects.Subject:
+        if name == self._module.name:
+            return RemoteSubject(lambda: self.session.host, name)
+        return subjects.local_subject(name)
+
+    # Sandboxes.
+
+    @property
+    def session(self) -> Session:
+        """The present sandbox; a new one if the last has been stopped."""
+        if self._session is None:
+            self._session = self._new_session()
+        return self._session
+
+    def _new_session(self) -> Session:
+        """Start a sandbox and replay the cells so far, but those that ended one."""
+        while True:
+            session = Session(self._sandbox, self._limits, self._parts)
+            session.prepare(self._module, self._files)
+            for cell in self._before:
+                if cell.index in self._poisoned:
+                    continue
+                try:
+                    session.begin_part(0)
+                    session.host.request("cell", cell.source)
+                except StudentError:
+                    pass
+                except StudentStopped:
+                    self._poisoned.add(cell.index)
+                    break
+            if session.stopped is None:
+                session.take_output()
+                return session
+            self._cpu += session.cpu_seconds
+
+    def _close(self) -> None:
+        if self._session is not None:
+            self._session.close()
+            self._cpu += self._session.cpu_seconds
+            self._session = None
+
+    # Cells.
+
+    def _run_own(self, cell: Cell) -> CellResult | None:
+        message = ""
+        try:
+            session = self.session
+            session.begin_part(0)
+            error = session.host.request("cell", cell.source)
+            if isinstance(error, list) and len(error) == 3:
+                message = f"{error[0]}: {error[1]}"
+        except StudentError as error:
+            message = f"{error.type_name}: {error}"
+        except StudentStopped as error:
+            message = f"{_verdict_of(error).value}: {error}"
+            self._poisoned.add(cell.index)
+        self._before.append(cell)
+        output = self._printed()
+        self._drop_if_stopped()
+        if cell.role == SETUP:
+            self._set_up(cell)
+        if cell.role == OWN and (output or message):
+            return CellResult(cell.index, output, _steady(message))
+        return None
+
+    def _set_up(self, cell: Cell) -> None:
+        try:
+            with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+                run_source(cell.source, self._names, f"<cell {cell.index}>")
+        except StudentStopped:
+            self._drop_if_stopped()
+        except StudentError:
+            pass  # the cell imports names from the student's module; the test will say so
+        except Exception as error:
+            raise GraderError(
+                f"locked cell {cell.index}: {type(error).__name__}: {error}"
+            ) from error
+        self._setup.append(cell)
+
+    def _run_test(self, cell: Cell) -> PartResult:
+        said, value, problem = io.StringIO(), None, None
+        try:
+            self.session.begin_part(_seed(cell))
+            _seed_all(_seed(cell))
+            with redirect_stdout(said), redirect_stderr(said), torch.enable_grad():
+                value = run_source(cell.source, self._names, f"<{cell.grade_id}>")
+        except GraderError:
+            raise
+        except (StudentStopped, Exception) as error:
+            problem = error
+        if self._session is not None:
+            if self._session.failure is not None:
+                raise self._session.failure
+            problem = self._session.stopped or problem
+        if problem is not None and not isinstance(problem, _FORESEEN):
+            self._blame(cell, problem)
+        output = _steady(said.getvalue() + self._printed())
+        verdict, message = _judge(problem)
+        points = _points(value, cell.points) if verdict is Verdict.PASS else 0.0
+        if isinstance(problem, OutOfMemory) and self._session is not None:
+            self._session.close()
+        self._drop_if_stopped()
+        return PartResult(cell.grade_id, verdict, points, cell.points, _steady(message), output)
+
+    def _blame(self, cell: Cell, problem: BaseException) -> None:
+        """Find out whose fault an unforeseen exception is: ours, if the reference causes it too."""
+        if not passes_with_reference(self._module, self._setup, cell):
+            text = f"{cell.grade_id}: {type(problem).__name__}: {problem}"
+            raise GraderError(f"{text} (the reference solution fails as well)") from problem
+
+    def _printed(self) -> str:
+        return "" if self._session is None else _steady(self._session.take_output())
+
+    def _drop_if_stopped(self) -> None:
+        if self._session is not None and self._session.stopped is not None:
+            self._cpu += self._session.cpu_seconds
+            self._session = None
+
+
+class _Names(dict[str, Any]):
+    """Names of the test cells; those they do not define are looked up in the student's notebook."""
+
+    def __init__(self, grading: Grading) -> None:
+        super().__init__(__name__="__main__")
+        self._grading = grading
+
+    def __missing__(self, name: str) -> Any:
+        builtin = getattr(importlib.import_module("builtins"), name, _Names)
+        if builtin is not _Names:
+            return builtin
+        return self._grading.session.host.request("global", name)
+
+
+_FORESEEN = (AssertionError, StudentError, StudentStopped)
+
+
+def _judge(problem: BaseException | None) -> tuple[Verdict, str]:
+    if problem is None:
+        return Verdict.PASS, ""
+    if isinstance(problem, StudentStopped):
+        return _verdict_of(problem), problem.message
+    if isinstance(problem, StudentError):
+        return Verdict.ERROR, f"{problem.type_name}: {problem}\n{problem.trace}".strip()
+    if isinstance(problem, AssertionError):
+        return Verdict.FAIL, str(problem) or "a check did not hold"
+    kind = type(problem).__name__
+    return Verdict.ERROR, f"the check cannot use what your code returned ({kind}: {problem})"
+
+
+def _verdict_of(stopped: StudentStopped) -> Verdict:
+    if isinstance(stopped, StudentTimeout):
+        return Verdict.TIMEOUT
+    return Verdict.OUT_OF_MEMORY if isinstance(stopped, OutOfMemory) else Verdict.CRASH
+
+
+def _points(value: Any, most: float) -> float:
+    """Return the points of a test that ran through: all, or what its last line says."""
+    if type(value) not in (int, float):
+        return most
+    return min(max(float(value), 0.0), most) if value == value else 0.0
+
+
+def _seed(cell: Cell) -> int:
+    return int.from_bytes(hashlib.sha256(cell.grade_id.encode()).digest()[:4], "big")
+
+
+def _seed_all(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002
+    torch.manual_seed(seed)
+
+
+def _steady(text: str) -> str:
+    """Leave out addresses of objects, which differ from run to run."""
+    return _ADDRESS.sub("at 0x0", text)
