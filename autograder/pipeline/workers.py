@@ -39,7 +39,7 @@ def grade_on_cluster(works: Iterable[Work], address: str) -> Iterator[Result]:
 
     remaining = iter(works)
     asked: dict[Any, Work] = {}
-    with Client(address, set_as_default=False) as client:
+    with Client(address) as client:
         running = as_completed()
 
         def ask(count: int) -> None:
