@@ -112,16 +112,20 @@ class Mirrors:
         self._entries[number].leaf = leaf
 
     def _put(self, number: int, shared: Any, content: Content, weak: bool = False) -> None:
-        get = weakref.ref(shared, lambda _: self._forget(number)) if weak else lambda: shared
+        get = weakref.ref(shared, lambda _: self._died(number)) if weak else lambda: shared
         self._entries[number] = _Entry(get, id(shared), content)
         self._ids[id(shared)] = number
 
+    def _died(self, number: int) -> None:
+        """Note that an object of this side is gone, so that its mirror can go as well."""
+        if number in self._entries:
+            self._forget(number)
+            self._dropped.append(number)
+
     def _forget(self, number: int) -> None:
         entry = self._entries.pop(number, None)
-        if entry is not None:
-            if self._ids.get(entry.key) == number:
-                del self._ids[entry.key]
-            self._dropped.append(number)
+        if entry is not None and self._ids.get(entry.key) == number:
+            del self._ids[entry.key]
 
     def get(self, number: Any) -> Any:
         """Return the shared object of that number.
@@ -168,7 +172,6 @@ class Mirrors:
         """Forget mirrors that the other side no longer needs."""
         for number in numbers:
             self._forget(number)
-        self._dropped.clear()
 
     def accept(self, number: int, content: Content) -> None:
         """Take over a change made on the other side."""
