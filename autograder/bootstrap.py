@@ -76,8 +76,9 @@ def choose_python(
         if version and OLDEST <= version <= NEWEST:
             return command
     seen = ", ".join(f"{command} is {text(version)}" for command, version in found if version)
+    seen = seen or (f"{asked} does not run" if asked else "none runs here")
     raise SetupError(
-        f"the course needs Python {text(OLDEST)} to {text(NEWEST)} ({seen or 'none runs here'}); "
+        f"the course needs Python {text(OLDEST)} to {text(NEWEST)} ({seen}); "
         f"install one, or name it: make setup PYTHON=python{text(OLDEST)}"
     )
 
