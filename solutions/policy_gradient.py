@@ -13,6 +13,7 @@ from torch import Tensor
 
 from rlcourse.support.mdp import TabularMDP, policy_from_logits
 from rlcourse.support.rollouts import Episode, Rollout, stack_episodes
+from rlcourse.support.seeding import draw_seed
 
 
 def bandit_gradient(theta: Tensor, actions: Tensor, rewards: Tensor) -> Tensor:
@@ -111,7 +112,7 @@ def collect_episodes(
     truncated; only the first makes ``terminated`` true. The observation after the last action is stored too.
 
     Args:
-        env: an environment with discrete actions; reset it once an episode, with a seed drawn from the generator.
+        env: an environment with discrete actions; reset it once an episode, with ``draw_seed(generator)``.
         policy: maps one observation, a tensor (D), to logits (A).
         episodes: B, how many to play.
         generator: the only source of randomness.
@@ -122,8 +123,8 @@ def collect_episodes(
     ### BEGIN SOLUTION 2.5
     collected = []
     for _ in range(episodes):
-        seed = int(torch.randint(2**31 - 1, (), generator=generator))
-        observations = [torch.tensor(env.reset(seed=seed)[0])]
+        observation, _ = env.reset(seed=draw_seed(generator))
+        observations = [torch.tensor(observation)]
         actions, rewards = [], []
         terminated = truncated = False
         while not (terminated or truncated):

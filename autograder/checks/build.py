@@ -84,7 +84,7 @@ def expected_outcome(case: Case) -> Outcome:
     value = case.expected
     if case.oracle is not None:
         value = case.oracle(**fresh(dict(case.inputs)))
-    gradients: dict[str, Tensor | None] = {name: None for name in case.detached}
+    gradients: dict[str, Tensor | None] = dict.fromkeys(case.detached)
     for name in case.gradients:
         gradients[name] = central_differences(case, name)
     gradients |= case.gradient_values
@@ -103,7 +103,9 @@ def central_differences(case: Case, name: str) -> Tensor:
         for step in (STEP, -STEP):
             inputs = fresh(dict(case.inputs))
             inputs[name].reshape(-1)[index] += step
-            ends.append(weighted_sum(case.oracle(**inputs)))
+            total = weighted_sum(case.oracle(**inputs))
+            assert total is not None, "an oracle with gradients returns floats"
+            ends.append(total)
         gradient.reshape(-1)[index] = (ends[0] - ends[1]) / (2 * STEP)
     return gradient
 

@@ -49,7 +49,8 @@ def gae_double_sum(
     lam: float,
 ) -> Tensor:
     """(B, T) each delta_k up to the end of t's trajectory times the lam * discounts from t to
-    k-1."""
+    k-1.
+    """
     advantages = torch.zeros(rewards.shape, dtype=torch.float64)
     for b, t in itertools.product(*map(range, rewards.shape)):
         factor = 1.0

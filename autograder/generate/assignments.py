@@ -82,7 +82,16 @@ def _exercise_cells(spec: ExerciseSpec, source: str) -> list[NotebookNode]:
 
 def points_of(spec: ExerciseSpec) -> Exercise:
     """The exercise without checks: enough to know how its points are divided."""
-    known = ("number", "title", "targets", "points", "minutes", "difficulty", "section", "statement")
+    known = (
+        "number",
+        "title",
+        "targets",
+        "points",
+        "minutes",
+        "difficulty",
+        "section",
+        "statement",
+    )
     return Exercise(
         **{name: getattr(spec, name) for name in known}, hints=spec.hints, mistakes=(), checks=()
     )

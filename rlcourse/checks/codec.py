@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from rlcourse.checks.outcome import Outcome
-from rlcourse.support.rollouts import Rollout
 from rlcourse.support.mdp import TabularMDP
+from rlcourse.support.rollouts import Rollout
 
 DATACLASSES = {kind.__name__: kind for kind in (Rollout, TabularMDP)}
 

@@ -110,13 +110,13 @@ def find_exercise(number: str) -> Exercise:
 
 
 def _exercise(data: dict[str, Any], module: str) -> Exercise:
-    return Exercise(
-        **{name: data[name] for name in ("number", "title", "points", "minutes", "difficulty")},
-        **{name: data[name] for name in ("section", "statement")},
-        **{name: tuple(data.get(name, ())) for name in ("targets", "hints", "uses")},
-        mistakes=tuple(Mistake(**mistake) for mistake in data["mistakes"]),
-        checks=tuple(_check(entry, module) for entry in data["checks"]),
-    )
+    plain = ("number", "title", "points", "minutes", "difficulty", "section", "statement")
+    fields: dict[str, Any] = {name: data[name] for name in plain}
+    for name in ("targets", "hints", "uses"):
+        fields[name] = tuple(data[name])
+    mistakes = tuple(Mistake(**mistake) for mistake in data["mistakes"])
+    checks = tuple(_check(entry, module) for entry in data["checks"])
+    return Exercise(**fields, mistakes=mistakes, checks=checks)
 
 
 def _check(data: dict[str, Any], module: str) -> CaseCheck | LawCheck:

@@ -1,14 +1,17 @@
 """What came of one call of a student's function, and whether two such outcomes agree."""
 
 import copy
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from rlcourse.chapters import CHAPTERS
 from rlcourse.checks.subject import Subject
 
 
@@ -59,7 +62,7 @@ def observe(function: Callable[..., Any], call: Call, subject: Subject) -> Outco
         value = call.probe(function, **inputs) if call.probe else function(*inputs.values())
         gradients = gradients_of(value, inputs, call)
     except Exception as error:
-        return Outcome(raised=type(error).__name__, error=str(error))
+        return Outcome(raised=type(error).__name__, error=f"{error}{where(error)}")
     mutated = tuple(
         name
         for name in inputs
@@ -71,6 +74,18 @@ def observe(function: Callable[..., Any], call: Call, subject: Subject) -> Outco
         mutated=mutated,
         used_global_rng=subject.global_rng_state() != before,
     )
+
+
+def where(error: BaseException) -> str:
+    """The line of the student's file in which an exception arose, for the message."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if _is_students(Path(frame.filename))]
+    return f" (line {own[-1].lineno} of {Path(own[-1].filename).name})" if own else ""
+
+
+def _is_students(path: Path) -> bool:
+    known = {chapter.module for chapter in CHAPTERS}
+    return path.stem in known and path.parent.name not in ("probes", "checks")
 
 
 def fresh(inputs: dict[str, Any]) -> dict[str, Any]:
@@ -157,4 +172,8 @@ def unchanged(value: Any, pristine: Any) -> bool:
 
 def same_tensor(a: Tensor, b: Tensor) -> bool:
     """Equal shape, type and entries, NaN equal to NaN."""
-    return a.shape == b.shape and a.dtype == b.dtype and bool(((a == b) | (a.isnan() & b.isnan())).all())
+    return (
+        a.shape == b.shape
+        and a.dtype == b.dtype
+        and bool(((a == b) | (a.isnan() & b.isnan())).all())
+    )

@@ -53,7 +53,9 @@ the tokens of a language model.
         Case(
             "hand value",
             {
-                "logits": torch.tensor([[2.0, 3.0, 5.0], [1.0, 1.0, 2.0]], dtype=torch.float64).log(),
+                "logits": torch.tensor(
+                    [[2.0, 3.0, 5.0], [1.0, 1.0, 2.0]], dtype=torch.float64
+                ).log(),
                 "actions": torch.tensor([2, 0]),
             },
             "logits whose exponentials are 2, 3, 5 and 1, 1, 2: the probabilities are 1/2 and 1/4",

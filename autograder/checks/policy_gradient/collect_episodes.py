@@ -10,6 +10,7 @@ from torch import Tensor
 from autograder.checks.spec import Case, ExerciseSpec, Law, Mistake
 from rlcourse.checks.probes import policy_gradient as probes
 from rlcourse.support.rollouts import Episode, Rollout, stack_episodes
+from rlcourse.support.seeding import draw_seed
 
 Policy = Callable[[Tensor], Tensor]
 
@@ -24,8 +25,7 @@ class Player:
         return torch.tensor(observation)
 
     def reset(self) -> Tensor:
-        seed = int(torch.randint(2**31 - 1, (), generator=self.generator))
-        return self.keep(self.env.reset(seed=seed)[0])
+        return self.keep(self.env.reset(seed=draw_seed(self.generator))[0])
 
     def draw(self, logits: Tensor) -> Tensor:
         return torch.multinomial(logits.softmax(-1), 1, generator=self.generator)[0]
@@ -189,7 +189,7 @@ clock cut off has not terminated.
         "of the reset), actions, rewards.",
         "An episode of T steps has T + 1 observations. Copy each observation (torch.tensor does): some environments "
         "write into the same array again. Only `terminated` goes into Episode.",
-        "Per step: probabilities = policy(observations[-1]).softmax(-1); draw once with torch.multinomial(..., "
+        "Start with env.reset(seed=draw_seed(generator)). Per step: probabilities = policy(observations[-1]).softmax(-1); draw once with torch.multinomial(..., "
         "generator=generator); env.step(action.item()); append all three. Stop when terminated or truncated. At the end "
         "Episode(torch.stack(observations), torch.stack(actions), torch.tensor(rewards), terminated).",
     ),
@@ -238,7 +238,10 @@ clock cut off has not terminated.
         ),
         Law(probes.a_sure_action_is_taken, "logits of 10,000 leave no choice"),
         Law(probes.all_actions_are_tried, "equal logits must try every action"),
-        Law(probes.the_same_seed_plays_the_same_episodes, "randomness comes from the generator alone"),
+        Law(
+            probes.the_same_seed_plays_the_same_episodes,
+            "randomness comes from the generator alone",
+        ),
         Law(probes.resets_are_seeded_from_the_generator, "resets are random too"),
         Case(
             "other counters",

@@ -100,7 +100,10 @@ discount of a step is $\\gamma$, or 0 if the episode terminated there, so one ro
             "random rewards and discounts, compared with the double sum",
             oracle=oracle,
         ),
-        Law(probes.nothing_after_termination_leaks_back, "the past of a terminated episode is closed"),
+        Law(
+            probes.nothing_after_termination_leaks_back,
+            "the past of a terminated episode is closed",
+        ),
         Law(probes.returns_are_linear_in_the_rewards, "returns are weighted sums of rewards"),
         Case(
             "one step",
@@ -130,7 +133,10 @@ discount of a step is $\\gamma$, or 0 if the episode terminated there, so one ro
         ),
         Case(
             "discounts of every size",
-            {"rewards": normal(10, 2, 4), "discounts": _double([[1.0, 0.0, 0.3, 1.0], [0.0, 0.0, 1.0, 0.7]])},
+            {
+                "rewards": normal(10, 2, 4),
+                "discounts": _double([[1.0, 0.0, 0.3, 1.0], [0.0, 0.0, 1.0, 0.7]]),
+            },
             "discounts of 0 and 1",
             oracle=oracle,
             hidden=True,

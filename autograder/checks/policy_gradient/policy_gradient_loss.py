@@ -149,14 +149,11 @@ not count, the weights are constants, and the mean is taken over **trajectories*
         ),
     ),
     variants={
-        "einsum": lambda log_probs, weights, mask: -torch.einsum(
-            "bt,bt,bt->", mask, weights.detach(), log_probs
-        )
-        / len(mask),
-        "where": lambda log_probs, weights, mask: -torch.where(
-            mask > 0, weights.detach() * log_probs, 0.0
-        )
-        .sum(dim=1)
-        .mean(),
+        "einsum": lambda log_probs, weights, mask: (
+            -torch.einsum("bt,bt,bt->", mask, weights.detach(), log_probs) / len(mask)
+        ),
+        "where": lambda log_probs, weights, mask: (
+            -torch.where(mask > 0, weights.detach() * log_probs, 0.0).sum(dim=1).mean()
+        ),
     },
 )

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from rlcourse.support.mdp import TabularMDP, policy_from_logits
 from rlcourse.support.rollouts import Episode, Rollout, stack_episodes
+from rlcourse.support.seeding import draw_seed
 
 
 def bandit_gradient(theta: Tensor, actions: Tensor, rewards: Tensor) -> Tensor:
@@ -101,7 +102,7 @@ def collect_episodes(
     truncated; only the first makes ``terminated`` true. The observation after the last action is stored too.
 
     Args:
-        env: an environment with discrete actions; reset it once an episode, with a seed drawn from the generator.
+        env: an environment with discrete actions; reset it once an episode, with ``draw_seed(generator)``.
         policy: maps one observation, a tensor (D), to logits (A).
         episodes: B, how many to play.
         generator: the only source of randomness.

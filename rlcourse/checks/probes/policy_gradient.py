@@ -188,7 +188,7 @@ def actions_not_as_played(collect_episodes: Function, seed: int) -> float:
     """In how many of 60 steps the stored action differs from the one the environment was given."""
     env = Keyboard(length=20)
     rollout = collect_episodes(env, _even, 3, torch.Generator().manual_seed(seed))
-    played = torch.tensor(env.played[:3])
+    played = torch.tensor([actions for actions in env.played if actions])
     if played.shape != rollout.actions.shape:
         return float("nan")
     return float((played != rollout.actions).sum())
@@ -210,7 +210,8 @@ def observations_of_a_reused_array(collect_episodes: Function, length: int) -> T
     """What is stored when the environment writes every observation into one array."""
     env = Keyboard(length)
     rollout = collect_episodes(env, _even, 2, torch.Generator().manual_seed(0))
-    return rollout.observations.double()
+    found: Tensor = rollout.observations.double()
+    return found
 
 
 def the_same_seed_plays_the_same_episodes(collect_episodes: Function) -> None:
