@@ -81,7 +81,7 @@ class ChapterTable(ChapterDirective):
     """All chapters that exist: number, title, what they build on, exercises, what to fetch."""
 
     def run(self) -> list[nodes.Node]:
-        head = "| | Chapter | Builds on | Exercises |\n|---|---|---|---|\n"
+        head = "| Number | Chapter | Builds on | Exercises |\n|---|---|---|---|\n"
         rows = [self._row(chapter) for chapter in CHAPTERS]
         return [self.render(head + "\n".join(rows), "div", "chapter-table")]
 

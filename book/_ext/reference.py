@@ -26,7 +26,7 @@ SECTION = """
 
 def section(module: str) -> str:
     """The section of one module, as MyST."""
-    return SECTION.format(name=module, module=module)
+    return SECTION.format(name=module.rpartition(".")[2], module=module)
 
 
 def package_sections(match: re.Match[str]) -> str:

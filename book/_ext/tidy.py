@@ -9,8 +9,16 @@ from sphinx.application import Sphinx
 
 DISTANT_ICONS = re.compile(r'<link rel="stylesheet"\s+href="https://maxcdn[^"]*">')
 ICON_SCRIPT = re.compile(r'<script[^>]*src="[^"]*scripts/fontawesome\.js[^"]*"></script>')
-SILENT_TOGGLE = '<summary><span class="toctree-toggle"'
-NAMED_TOGGLE = '<summary aria-label="Show or hide the sections"><span class="toctree-toggle"'
+REPLACEMENTS = {
+    # Names and roles that accessibility demands.
+    '<summary><span class="toctree-toggle"': (
+        '<summary aria-label="Show or hide the sections"><span class="toctree-toggle"'
+    ),
+    '<div id="pst-primary-sidebar" class': (
+        '<div id="pst-primary-sidebar" role="complementary" aria-label="Contents and search" class'
+    ),
+    'role="doc-biblioentry"': 'role="listitem"',
+}
 
 
 def drop_scripts(
@@ -32,9 +40,9 @@ def polish(app: Sphinx, error: Exception | None) -> None:
         return
     for file in Path(app.outdir).rglob("*.html"):
         before = file.read_text(encoding="utf-8")
-        after = ICON_SCRIPT.sub("", DISTANT_ICONS.sub("", before)).replace(
-            SILENT_TOGGLE, NAMED_TOGGLE
-        )
+        after = ICON_SCRIPT.sub("", DISTANT_ICONS.sub("", before))
+        for old, new in REPLACEMENTS.items():
+            after = after.replace(old, new)
         if after != before:
             file.write_text(after, encoding="utf-8")
 
