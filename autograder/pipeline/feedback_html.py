@@ -33,7 +33,7 @@ ATTRIBUTES = {
     "td": {"colspan", "rowspan"},
 }
 HIDDEN = re.compile(
-    r"^.*BEGIN HIDDEN TESTS.*?(?:END HIDDEN TESTS[^\n]*|\Z)", re.DOTALL | re.MULTILINE
+    r"^[^\n]*BEGIN HIDDEN TESTS.*?(?:END HIDDEN TESTS[^\n]*|\Z)", re.DOTALL | re.MULTILINE
 )
 
 
