@@ -30,9 +30,7 @@ class Chapter:
         return f"{self.number:02d}_{self.module}"
 
 
-CHAPTERS: tuple[Chapter, ...] = (
-    Chapter(2, "policy_gradient", "Policy gradient"),
-)
+CHAPTERS: tuple[Chapter, ...] = (Chapter(2, "policy_gradient", "Policy gradient"),)
 
 
 def find_chapter(text: str) -> Chapter:
