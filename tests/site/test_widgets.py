@@ -1,23 +1,26 @@
 """The numbers that widgets show, read in the browser, against formulas computed another way."""
 
 import re
+from pathlib import Path
 
 import pytest
 import torch
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser]
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).resolve().parents[2]
 
 PAGE = """<!doctype html><html lang="en"><body>{element}{scripts}</body></html>"""
 STAND_IN = "<table><tr><td>stand-in</td></tr></table>"
 
 
 @pytest.fixture
-def widget(open_page, site):
+def widget(open_page):
     """Open one widget alone: ``widget("rl-ppo-clip", eps=0.2)``; underscores become dashes."""
 
     def open_widget(name, scripts_run=True, **attributes):
         text = " ".join(f'{key.replace("_", "-")}="{value}"' for key, value in attributes.items())
-        folder = site / "_static" / "widgets"
+        folder = ROOT / "book" / "_assets" / "_static" / "widgets"
         scripts = "".join(
             f"<script>{(folder / f'{each}.js').read_text()}</script>" for each in ("common", name)
         )
