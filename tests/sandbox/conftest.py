@@ -10,7 +10,7 @@ from tests.sandbox.helpers import Student
 @pytest.fixture(scope="session")
 def grader() -> Iterator[Grader]:
     """Short limits: a part that runs away is stopped soon."""
-    limits = Limits(cpu_seconds=2, wall_seconds=20, memory_mb=3072, processes=24, file_mb=8)
+    limits = Limits(cpu_seconds=1, wall_seconds=8, memory_mb=3072, processes=24, file_mb=8)
     with Grader(limits) as found:
         yield found
 
