@@ -11,15 +11,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rlcourse.policy_gradient import categorical_log_prob, collect_episodes
+from rlcourse.policy_gradient import (
+    categorical_log_prob,
+    collect_episodes,
+    policy_gradient_loss,
+)
 from rlcourse.support.rollouts import Rollout
 
 
 def loss_with_mean_over_steps(policy: nn.Module, rollout: Rollout, weights: Tensor) -> Tensor:
     """() wrong: each episode is averaged over its own steps, so a long one counts less."""
     log_probs = categorical_log_prob(policy(rollout.states), rollout.actions)
-    per_step = rollout.mask * weights.detach() * log_probs
-    return -(per_step.sum(dim=1) / rollout.mask.sum(dim=1)).mean()
+    lengths = rollout.mask.sum(dim=1, keepdim=True)
+    return policy_gradient_loss(log_probs, weights / lengths, rollout.mask)
 
 
 def entropy_bonus(policy: nn.Module, rollout: Rollout, coefficient: float) -> Tensor:
@@ -32,9 +36,10 @@ def entropy_bonus(policy: nn.Module, rollout: Rollout, coefficient: float) -> Te
 
 
 def loss_with_live_weights(policy: nn.Module, rollout: Rollout, weights: Tensor) -> Tensor:
-    """() wrong: the weights are differentiated too."""
+    """() wrong: the weights are differentiated too. By the product rule that adds a second loss."""
     log_probs = categorical_log_prob(policy(rollout.states), rollout.actions)
-    return -torch.einsum("bt,bt,bt->b", rollout.mask, weights, log_probs).mean()
+    right = policy_gradient_loss(log_probs, weights, rollout.mask)
+    return right + policy_gradient_loss(weights, log_probs, rollout.mask)
 
 
 class ReusedArray(gymnasium.ObservationWrapper[Any, Any, Any]):
