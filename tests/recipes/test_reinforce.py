@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from rlcourse.support.environments import make_cartpole
+from rlcourse.support.environments import make_cartpole, make_vector
 from rlcourse.support.networks import PolicyNetwork
 from rlcourse.support.seeding import make_generator, no_global_rng
 from rlcourse.support.tabular import chain
@@ -138,6 +138,8 @@ def test_side_by_side_is_one_after_the_other(recipe):
         reinforce.reinforce(alone, lambda p, g, rows=rows: rows, config, make_generator(0))
         for together, apart in zip(ensemble.weights, alone.weights, strict=True):
             torch.testing.assert_close(together[run], apart[0], rtol=1e-4, atol=1e-5)
+            # Adam forgives a wrong scale, so look at the gradient itself.
+            torch.testing.assert_close(together.grad[run], apart.grad[0], rtol=1e-3, atol=1e-5)
 
 
 def test_each_environment_plays_exactly_one_episode(recipe):
@@ -151,6 +153,17 @@ def test_each_environment_plays_exactly_one_episode(recipe):
     assert torch.equal(rollout.episode_returns(), rollout.mask.sum(1))  # CartPole pays 1 a step
     again = many_runs.play_each_once(make_cartpole(6), ensemble, make_generator(5))
     assert torch.equal(rollout.observations, again.observations)
+
+
+def test_an_episode_that_the_clock_cuts_off_is_over(recipe):
+    many_runs = recipe("many_runs")
+    ensemble = many_runs.make_ensemble(4, 2, (8,), seeds=range(2))
+    envs = make_vector("CartPole-v1", 32, max_episode_steps=14)
+    rollout = many_runs.play_each_once(envs, ensemble, make_generator(6))
+    cut = (rollout.ends & ~rollout.terminated).any(1)
+    assert cut.any() and not cut.all()
+    assert rollout.steps == 14
+    assert torch.equal(rollout.rewards, rollout.mask)  # nothing of the next episode
 
 
 @pytest.mark.parametrize(
