@@ -147,13 +147,15 @@ def test_a_students_whole_way(
 
     red = run_all(page, notebook)
     assert len(red) == 6 and all("not started yet" in text and '"error"' in text for text in red)
-    assert page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.error']").count()
+    shown_in_red = page.locator("[data-mime-type='application/vnd.jupyter.stderr']")
+    shown_in_red.first.wait_for(state="attached")
 
     solution = REPOSITORY / "solutions" / "policy_gradient.py"
     (folder / "policy_gradient.py").write_text(solution.read_text())
     clear(page)
     green = run_all(page, notebook)
     assert len(green) == 6 and all("passed" in text and '"error"' not in text for text in green)
+    assert shown_in_red.count() == 0
     page.locator(".jp-OutputArea").get_by_text("passed").first.wait_for()
 
     inbox = tmp_path / "inbox"
