@@ -21,13 +21,14 @@ def _loss_of_row(logits: Tensor, rollout: Rollout, weights: Tensor, b: int) -> T
 
 def table_oracle(theta: Tensor, rollout: Rollout, weights: Tensor) -> Tensor:
     """Finite differences of each trajectory's loss, entry by entry of the table."""
-    rows = [
-        finite_difference_gradient(
-            lambda moved, b=b: _loss_of_row(moved[rollout.states], rollout, weights, b), theta
-        )
-        for b in range(rollout.batch)
-    ]
-    return torch.stack([row.flatten() for row in rows]).to(theta.dtype)
+    rows = []
+    for b in range(rollout.batch):
+
+        def loss(moved: Tensor, b: int = b) -> Tensor:
+            return _loss_of_row(moved[rollout.states], rollout, weights, b)
+
+        rows.append(finite_difference_gradient(loss, theta).flatten())
+    return torch.stack(rows)
 
 
 def linear_oracle(matrix: Tensor, bias: Tensor, rollout: Rollout, weights: Tensor) -> Tensor:
@@ -48,7 +49,8 @@ def losses(policy: nn.Module, rollout: Rollout, weights: Tensor) -> Tensor:
     """(B,) the loss of each trajectory; differentiable."""
     logits = policy(rollout.states)
     chosen = logits.log_softmax(-1).gather(-1, rollout.actions.unsqueeze(-1)).squeeze(-1)
-    return -(rollout.mask * weights * chosen).sum(dim=1)
+    each: Tensor = -(rollout.mask * weights * chosen).sum(dim=1)
+    return each
 
 
 def rows_of(policy: nn.Module, each: Tensor) -> Tensor:
@@ -177,14 +179,16 @@ EXERCISE = ExerciseSpec(
     difficulty=3,
     section="One gradient a trajectory",
     statement="""
-To measure how noisy a gradient is, look at it before it is averaged. For every trajectory of a rollout, compute the gradient of
-*its* REINFORCE loss, all parameters of the policy in one flat row. The mean of the rows is what `loss.backward()` of exercise 2.4
-would have left behind; their spread is the subject of this chapter.
+To measure how noisy a gradient is, look at it before it is averaged. For every trajectory of a rollout, compute
+the gradient of *its* REINFORCE loss, all parameters of the policy in one flat row. The mean of the rows is what
+`loss.backward()` of exercise 2.4 would have left behind; their spread is the subject of this chapter.
 """,
     hints=(
-        "One loss for each trajectory, one gradient for each loss. Nothing is averaged: neither over trajectories nor "
+        "One loss for each trajectory, one gradient for each loss. Nothing is averaged: neither over "
+        "trajectories nor "
         "over steps.",
-        "torch.autograd.grad(loss, parameters) returns the gradients and, unlike backward, adds nothing to .grad. Each "
+        "torch.autograd.grad(loss, parameters) returns the gradients and, unlike backward, adds nothing to "
+        ".grad. Each "
         "comes in the shape of its parameter: flatten all of them and join them to a row of P numbers.",
         "For b in range(rollout.batch): log-probabilities of rollout.actions[b] from policy(rollout.states[b]) by "
         "log_softmax and gather; loss = minus the sum of mask, detached weights and log-probabilities multiplied; "
@@ -263,7 +267,8 @@ would have left behind; their spread is the subject of this chapter.
         Mistake(
             "already averaged",
             _averaged,
-            "This is one gradient, that of the whole batch. Keep a row for each trajectory: the spread is what you want.",
+            "This is one gradient, that of the whole batch. Keep a row for each trajectory: the spread is what "
+            "you want.",
         ),
         Mistake(
             "divided by B",
@@ -273,7 +278,8 @@ would have left behind; their spread is the subject of this chapter.
         Mistake(
             "accumulated",
             _accumulated,
-            "Row b holds the sum of all rows up to b: backward() adds to .grad. Use torch.autograd.grad, or clear the "
+            "Row b holds the sum of all rows up to b: backward() adds to .grad. Use torch.autograd.grad, or "
+            "clear the "
             "gradients in between.",
         ),
         Mistake(

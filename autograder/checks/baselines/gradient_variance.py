@@ -32,7 +32,8 @@ def _raises_for_one(samples: Tensor) -> None:
 
 def _covariance_trace(samples: Tensor) -> Tensor:
     _raises_for_one(samples)
-    return torch.atleast_2d(torch.cov(samples.T)).trace()
+    covariance = torch.cov(samples.T).reshape(samples.shape[1], samples.shape[1])
+    return covariance.trace()
 
 
 def _squared_distances(samples: Tensor) -> Tensor:
@@ -63,13 +64,16 @@ EXERCISE = ExerciseSpec(
     difficulty=1,
     section="The variance of a vector",
     statement="""
-Each row of `samples` is one sampled gradient. Return one number that says how far they scatter: the trace of their covariance
-matrix, that is, the variances of all entries added up. Estimate it without bias, and refuse a single sample with a `ValueError`.
+Each row of `samples` is one sampled gradient. Return one number that says how far they scatter: the trace of
+their covariance matrix, that is, the variances of all entries added up. Estimate it without bias, and refuse a
+single sample with a `ValueError`.
 """,
     hints=(
         "How far is a sample from the mean, squared, on average? Add up over all entries of the vector.",
-        "Σ_b ‖g_b − ḡ‖² / (B − 1): B − 1, because the mean was computed from the same samples and lies too close to them.",
-        "Check len(samples) first; then the variance of each column (torch's var divides by B − 1 by itself), then their "
+        "Σ_b ‖g_b − ḡ‖² / (B − 1): B − 1, because the mean was computed from the same samples and lies too "
+        "close to them.",
+        "Check len(samples) first; then the variance of each column (torch's var divides by B − 1 by "
+        "itself), then their "
         "sum.",
     ),
     checks=(

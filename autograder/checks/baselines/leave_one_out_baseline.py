@@ -63,15 +63,17 @@ EXERCISE = ExerciseSpec(
     difficulty=2,
     section="Leave one out",
     statement="""
-A language model answers each of `B` prompts `K` times. Compare every answer with the mean reward of the *other* answers to the
-same prompt: the baseline of RLOO {cite}`kool2019,ahmadian2024`. It needs no value function, and since no sample takes part in its
-own baseline, nothing is biased.
+A language model answers each of `B` prompts `K` times. Compare every answer with the mean reward of the *other*
+answers to the same prompt: the baseline of RLOO {cite}`kool2019,ahmadian2024`. It needs no value function, and
+since no sample takes part in its own baseline, nothing is biased.
 """,
     hints=(
         "What would this prompt have paid without this answer? Ask the K − 1 others.",
-        "(Σ_j r_pj − r_pi) / (K − 1), the sum over the samples of one prompt: dimension 1. The result has the shape of "
+        "(Σ_j r_pj − r_pi) / (K − 1), the sum over the samples of one prompt: dimension 1. The result has "
+        "the shape of "
         "the rewards.",
-        "Refuse K < 2 with ValueError. total = rewards.detach().sum(dim=1, keepdim=True); subtract the rewards; divide "
+        "Refuse K < 2 with ValueError. total = rewards.detach().sum(dim=1, keepdim=True); subtract the "
+        "rewards; divide "
         "by K − 1.",
     ),
     checks=(
@@ -138,7 +140,8 @@ own baseline, nothing is biased.
         Mistake(
             "self included",
             lambda rewards: _enough(rewards).mean(dim=1, keepdim=True).expand_as(rewards),
-            "This is the mean of all K samples. Each must be left out of its own baseline, or the gradient shrinks to "
+            "This is the mean of all K samples. Each must be left out of its own baseline, or the gradient "
+            "shrinks to "
             "(K − 1)/K.",
         ),
         Mistake(

@@ -31,13 +31,15 @@ EXERCISE = ExerciseSpec(
     difficulty=1,
     section="The mean of the batch",
     statement="""
-The simplest baseline: the mean return of the batch, as a constant. Then find out *why* it is not quite without bias. Write the
-weight of trajectory $i$ as $R_i - b$ and collect what multiplies $R_i$: of its own return only the share $1 - \\frac1B$ is left,
-so the expected gradient is $\\frac{B-1}{B}$ of the exact one. The page checks this over every possible batch.
+The simplest baseline: the mean return of the batch, as a constant. Then find out *why* it is not quite without
+bias. Write the weight of trajectory $i$ as $R_i - b$ and collect what multiplies $R_i$: of its own return only
+the share $1 - \\frac1B$ is left, so the expected gradient is $\\frac{B-1}{B}$ of the exact one. The page checks
+this over every possible batch.
 """,
     hints=(
         "One number for the whole batch: what a trajectory earned on average.",
-        "The baseline is a constant in the loss. Returns may carry a gradient (a penalty computed from log-probabilities "
+        "The baseline is a constant in the loss. Returns may carry a gradient (a penalty computed from "
+        "log-probabilities "
         "does); it must stop here.",
         "Detach the returns, then take their mean. No correction: the factor (B − 1)/B is part of what is asked for.",
     ),

@@ -49,7 +49,8 @@ def _least_squares(squared_norms: Tensor, returns: Tensor) -> Tensor:
     if _nothing(squared_norms):
         return _zero(returns)
     root = squared_norms.detach().sqrt()[:, None]
-    return torch.linalg.lstsq(root, root * returns.detach()[:, None]).solution.reshape(())
+    solution: Tensor = torch.linalg.lstsq(root, root * returns.detach()[:, None]).solution
+    return solution.reshape(())
 
 
 def _batch(seed: int, count: int) -> dict[str, Tensor]:
@@ -65,13 +66,15 @@ EXERCISE = ExerciseSpec(
     difficulty=2,
     section="The best baseline",
     statement="""
-Which constant leaves the least variance? Not quite the mean: a trajectory whose score is long moves the gradient more and has more
-of a say. Given the squared lengths of the scores and the returns of a batch, return the best constant, as data.
+Which constant leaves the least variance? Not quite the mean: a trajectory whose score is long moves the
+gradient more and has more of a say. Given the squared lengths of the scores and the returns of a batch, return
+the best constant, as data.
 """,
     hints=(
         "Only one part of the variance depends on b: the mean of ‖g‖²(R − b)². It is a parabola in b. Where is its "
         "lowest point?",
-        "Set the derivative to zero: Σ ‖g‖²(R − b) = 0, so b is a mean of the returns in which each counts ‖g‖² times.",
+        "Set the derivative to zero: Σ ‖g‖²(R − b) = 0, so b is a mean of the returns in which each counts "
+        "‖g‖² times.",
         "Sum of squared_norms times returns, over the sum of squared_norms, everything detached. If that sum is 0, "
         "return a zero of the same dtype.",
     ),

@@ -106,14 +106,16 @@ EXERCISE = ExerciseSpec(
     difficulty=2,
     section="Standardized advantages",
     statement="""
-Bring the numbers that count to mean 0 and deviation 1: all of them together, whatever their trajectory or step. Padding takes no part
-in either, and comes out as 0. Divide by the number of those that count, not by one less, so that the deviation is 1 exactly.
+Bring the numbers that count to mean 0 and deviation 1: all of them together, whatever their trajectory or step.
+Padding takes no part in either, and comes out as 0. Divide by the number of those that count, not by one less,
+so that the deviation is 1 exactly.
 """,
     hints=(
         "Count with the mask, not with the shape. First the mean, then the deviation from it, then divide.",
         "Sums over everything, divided by mask.sum(), which may be 0. Padding may hold NaN, and 0 · NaN is NaN: "
         "torch.where leaves it out, a product does not.",
-        "count = mask.sum().clamp(min=1); mean from torch.where(mask > 0, x, 0.0); centred = torch.where(mask > 0, x − mean, "
+        "count = mask.sum().clamp(min=1); mean from torch.where(mask > 0, x, 0.0); centred = "
+        "torch.where(mask > 0, x − mean, "
         "0.0); deviation = root of the sum of its squares over count; return centred / (deviation + eps).",
     ),
     checks=(
@@ -200,7 +202,8 @@ in either, and comes out as 0. Divide by the number of those that count, not by 
         Mistake(
             "padding counted",
             _pads_counted,
-            "Padding pulls the mean towards 0 and makes the deviation smaller. Divide by mask.sum(), not by the shape.",
+            "Padding pulls the mean towards 0 and makes the deviation smaller. Divide by mask.sum(), not by the "
+            "shape.",
         ),
         Mistake(
             "no eps",
@@ -230,7 +233,8 @@ in either, and comes out as 0. Divide by the number of those that count, not by 
         Mistake(
             "divided by n − 1",
             _sample_deviation,
-            "Here the deviation is meant to be 1 exactly, so divide by the count itself; with one number, n − 1 is 0.",
+            "Here the deviation is meant to be 1 exactly, so divide by the count itself; with one number, n − 1 "
+            "is 0.",
         ),
         Mistake(
             "only scaled",
