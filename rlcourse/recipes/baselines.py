@@ -3,6 +3,8 @@
 Each is a ``Weigh`` for ``rlcourse.recipes.reinforce``; read it beside ``book/03_baselines.md``.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -34,18 +36,18 @@ class MeanBaseline:
 class FittedBaseline:
     """Subtracts a value of the state that was fitted to the *previous* batch.
 
-    The value is linear in the observation, its square and powers of the time (Duan et al., 2016, section 5). Because
-    the batch itself takes no part in its own baseline, the expected gradient stays as it is. The first batch has no
-    baseline.
+    The value is linear in the observation, its square and the time (after Duan et al., 2016). Because the batch itself
+    takes no part in its own baseline, the expected gradient stays as it is. The first batch has no baseline.
 
     Args:
         runs: policies trained side by side, each with a baseline of its own.
+        clip: whether values are kept between the smallest and the largest return of the batch they were fitted to.
+            Without, they may be anything where the new batch goes beyond the old one.
     """
 
-    def __init__(self, runs: int = 1) -> None:
-        self.runs = runs
-        self.coefficients: Tensor | None = None
-        """(runs, F) of the features, once a batch was seen."""
+    def __init__(self, runs: int = 1, *, clip: bool = True) -> None:
+        self.runs, self.clip = runs, clip
+        self.fitted: _Fit | None = None
 
     def __call__(self, rollout: Rollout, gamma: float) -> Tensor:
         """(B, T) the weights; then learns from this rollout for the next one."""
@@ -56,25 +58,42 @@ class FittedBaseline:
 
     def values(self, rollout: Rollout) -> Tensor:
         """(B, T) the present value of each state; zeros before anything was learned."""
-        if self.coefficients is None:
+        if self.fitted is None:
             return torch.zeros_like(rollout.rewards)
-        by_run = features(rollout).reshape(self.runs, -1, self.coefficients.shape[1])
-        return (by_run @ self.coefficients[:, :, None]).reshape(rollout.rewards.shape)
+        x = features(rollout).reshape(self.runs, -1, self.fitted.coefficients.shape[1])
+        values = x @ self.fitted.coefficients[:, :, None]
+        if self.clip:
+            values = values.maximum(self.fitted.low).minimum(self.fitted.high)
+        return values.reshape(rollout.rewards.shape)
 
     def fit(self, rollout: Rollout, returns: Tensor) -> None:
         """Least squares of the returns (B, T), over the steps that count."""
-        counted = rollout.mask.double()[..., None]
+        counts = rollout.mask.reshape(self.runs, -1, 1) > 0
+        y = returns.double().reshape(self.runs, -1, 1)
         x = features(rollout)
-        size = x.shape[-1]
-        x_of = (counted * x).reshape(self.runs, -1, size)
-        y_of = returns.double().reshape(self.runs, -1, 1)
-        gram = x_of.mT @ x_of + RIDGE * torch.eye(size, dtype=x.dtype)
-        self.coefficients = torch.linalg.solve(gram, x_of.mT @ y_of).squeeze(-1)
+        x = torch.where(counts, x.reshape(self.runs, -1, x.shape[-1]), 0.0)
+        gram = x.mT @ x + RIDGE * torch.eye(x.shape[-1], dtype=x.dtype)
+        self.fitted = _Fit(
+            coefficients=torch.linalg.solve(gram, x.mT @ y).squeeze(-1),
+            low=torch.where(counts, y, torch.inf).amin(dim=1, keepdim=True),
+            high=torch.where(counts, y, -torch.inf).amax(dim=1, keepdim=True),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """What a fitted baseline remembers of the last batch of each run."""
+
+    coefficients: Tensor
+    """(runs, F) of the features."""
+    low: Tensor
+    """(runs, 1, 1) smallest return."""
+    high: Tensor
+    """(runs, 1, 1) largest return."""
 
 
 def features(rollout: Rollout) -> Tensor:
-    """(B, T, F) float64: observation, its square, three powers of the time in hundreds, and 1."""
+    """(B, T, F) float64: the observation, its square, the time in hundreds of steps, and 1."""
     seen = rollout.states.double()
     time = (torch.arange(rollout.steps, dtype=torch.float64) / 100).expand(rollout.batch, -1)
-    powers = torch.stack([time**power for power in range(4)], dim=-1)
-    return torch.cat([seen, seen**2, powers], dim=-1)
+    return torch.cat([seen, seen**2, torch.stack([time, torch.ones_like(time)], dim=-1)], dim=-1)
