@@ -1,0 +1,1 @@
+"""The authors' and instructors' side: checks, generated files, grading, the site."""

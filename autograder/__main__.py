@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
         return 0 if arguments else 2
     command, rest = arguments[0], arguments[1:]
     if command in AUTHOR:
-        from autograder.generate.write import main as author
+        from autograder.generate.cli import main as author
 
         return author(command, *rest)
     if command == "doctor":

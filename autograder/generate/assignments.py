@@ -31,9 +31,9 @@ check_hidden("{number}")
 INTRODUCTION = """\
 # {title}: exercises
 
-Write your code in `{module}.py`, in this folder. Then run the cell under an exercise: it imports your file afresh, checks
-it and says what is wrong. The same in a terminal: `rlcourse check {number}`, and `rlcourse hint {number}.1` when stuck.
-Hand in with `rlcourse submit {assignment}`.
+Write your code in `{module}.py`, in this folder. Then run the cell under an exercise: it imports your file afresh,
+checks it and says what is wrong. The same in a terminal: `rlcourse check {number}`, and `rlcourse hint {number}.1`
+when stuck. Hand in with `rlcourse submit {assignment}`.
 """
 
 
@@ -109,8 +109,14 @@ def _cell(kind: str, name: str, text: str, points: float | None = None) -> Noteb
     }
     if points is not None:
         nbgrader["points"] = points
-    make = new_code_cell if kind == "code" else new_markdown_cell
-    made: NotebookNode = make(text.rstrip("\n"), id=name, metadata={"nbgrader": nbgrader})
+    metadata: dict[str, object] = {"nbgrader": nbgrader}
+    if points is not None:
+        metadata["tags"] = ["raises-exception"]  # *Run All* goes on to the next exercise
+    made: NotebookNode = (
+        new_code_cell(text.rstrip("\n"), id=name, metadata=metadata)
+        if kind == "code"
+        else new_markdown_cell(text.rstrip("\n"), id=name, metadata=metadata)
+    )
     return made
 
 

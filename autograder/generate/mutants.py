@@ -123,7 +123,8 @@ def _call_variants(node: ast.Call) -> Iterator[tuple[str, ast.AST]]:
             assert isinstance(changed.func, ast.Attribute)
             changed.func.attr = RENAMES[node.func.attr]
             yield "rename", changed
-        if (node.func.attr in DROPPED and not isinstance(node.func.value, ast.Name)) or node.func.attr in {"detach", "clone"}:
+        on_a_value = not isinstance(node.func.value, ast.Name)
+        if node.func.attr in {"detach", "clone"} or (node.func.attr in DROPPED and on_a_value):
             yield f"drop {node.func.attr}", node.func.value
     if isinstance(node.func, ast.Name) and node.func.id == "reversed":
         yield "drop reversed", node.args[0]

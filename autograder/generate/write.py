@@ -88,12 +88,3 @@ def check_stale() -> int:
     if outdated:
         print("run `make generate` and commit what it writes", file=sys.stderr)
     return int(bool(outdated))
-
-
-def main(command: str) -> int:
-    """``generate`` or ``stale``; errors of an author's file become one line."""
-    try:
-        return generate() if command == "generate" else check_stale()
-    except (SyntaxError, ValueError) as error:
-        print(f"{command}: nothing was written. {type(error).__name__}: {error}", file=sys.stderr)
-        return 1

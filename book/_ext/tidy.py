@@ -9,6 +9,7 @@ from sphinx.application import Sphinx
 
 DISTANT_ICONS = re.compile(r'<link rel="stylesheet"\s+href="https://maxcdn[^"]*">')
 ICON_SCRIPT = re.compile(r'<script[^>]*src="[^"]*scripts/fontawesome\.js[^"]*"></script>')
+LONG_SIGNATURE = re.compile(r'(<span class="sig-paren">\(</span>)<dl>(.*?)</dl>', re.DOTALL)
 REPLACEMENTS = {
     # Names and roles that accessibility demands.
     '<summary><span class="toctree-toggle"': (
@@ -43,8 +44,15 @@ def polish(app: Sphinx, error: Exception | None) -> None:
         after = ICON_SCRIPT.sub("", DISTANT_ICONS.sub("", before))
         for old, new in REPLACEMENTS.items():
             after = after.replace(old, new)
+        after = LONG_SIGNATURE.sub(_lines_of_parameters, after)
         if after != before:
             file.write_text(after, encoding="utf-8")
+
+
+def _lines_of_parameters(match: re.Match[str]) -> str:
+    """Parameters one a line without a list of definitions, which would define no term."""
+    lines = match[2].replace("<dd>", '<span class="sig-line">').replace("</dd>", "</span>")
+    return f"{match[1]}{lines}"
 
 
 def setup(app: Sphinx) -> None:

@@ -24,7 +24,7 @@ def draw_triangle(ax: Axes, labels: Sequence[str]) -> None:
     outline = torch.cat([CORNERS, CORNERS[:1]])
     ax.plot(outline[:, 0], outline[:, 1], color=INK, linewidth=1.2)
     for (x, y), label in zip(CORNERS.tolist(), labels, strict=True):
-        ax.text(x, 1.14 * y, label, ha="center", va="center")
+        ax.text(x, y + (0.2 if y > 0 else -0.24), label, ha="center", va="center")
     ax.set_aspect("equal")
     ax.set_axis_off()
 
@@ -38,7 +38,7 @@ def draw_arrow(ax: Axes, start: Tensor, vector: Tensor, **style: Any) -> None:
 
 
 def draw_grid_letters(ax: Axes, rows: Sequence[str]) -> None:
-    """The cells of a grid as ``gridworld`` takes it: walls dark, ends tinted, with their letters."""
+    """The cells of a grid, drawn as ``gridworld`` takes it: walls dark, ends tinted."""
     for y, row in enumerate(rows):
         for x, letter in enumerate(row):
             shade = {"#": 0.7, ".": 0.0, "S": 0.0}.get(letter, 0.2)
@@ -48,4 +48,4 @@ def draw_grid_letters(ax: Axes, rows: Sequence[str]) -> None:
             ax.add_patch(edge)
             if letter not in ".#":
                 place = (x - 0.36, y - 0.34) if letter == "S" else (x, y)
-                ax.text(*place, s=letter, ha="center", va="center", fontweight="bold")
+                ax.text(place[0], place[1], letter, ha="center", va="center", fontweight="bold")

@@ -8,6 +8,7 @@ import pytest
 
 from autograder.checks.registry import specs
 from autograder.generate import write
+from autograder.generate.cli import main
 from autograder.generate.fingerprints import same_numbers
 from autograder.generate.pages import solution_page
 from rlcourse.chapters import CHAPTERS, Chapter
@@ -44,7 +45,7 @@ def test_nothing_is_written_when_one_file_is_bad(
     write_error = SyntaxError("line 3: no END SOLUTION")
     monkeypatch.setattr(write, "stub", broken)
     monkeypatch.setattr(write.os, "replace", lambda *_: pytest.fail("a file was written"))
-    assert write.main("generate") == 1
+    assert main("generate") == 1
     assert "nothing was written" in capsys.readouterr().err
 
 

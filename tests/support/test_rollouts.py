@@ -28,6 +28,8 @@ def fields(**changes: Any) -> dict[str, Any]:
 def test_what_a_rollout_tells() -> None:
     rollout = Rollout(**fields())
     assert (rollout.batch, rollout.steps) == (2, 3)
+    with pytest.raises(AttributeError):
+        rollout.mask = rollout.mask  # type: ignore[misc]
     assert torch.equal(rollout.discounts(0.5), torch.tensor([[0.0, 0.5, 0.5], [0.5, 0.5, 0.5]]))
     assert rollout.episode_returns().tolist() == [5.0, 7.0]
     assert rollout.states[1].tolist() == [[8.0, 9.0], [10.0, 11.0], [12.0, 13.0]]

@@ -144,7 +144,10 @@ def test_worlds_that_contradict_the_convention_are_refused() -> None:
         changed(rewards=mdp.rewards.T)
     with pytest.raises(ValueError, match=r"\(S, A, S\)"):
         changed(transitions=mdp.transitions[0])
-    assert mdp.with_gamma(0.5).gamma == 0.5
+    assert [mdp.with_gamma(gamma).gamma for gamma in (0.0, 0.5, 1.0)] == [0.0, 0.5, 1.0]
+    assert (mdp.num_states, mdp.num_actions) == (3, 2)
+    with pytest.raises(AttributeError):
+        mdp.gamma = 0.5  # type: ignore[misc]
 
 
 def test_policies() -> None:

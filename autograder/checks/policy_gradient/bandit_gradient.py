@@ -16,7 +16,8 @@ def oracle(theta: Tensor, actions: Tensor, rewards: Tensor) -> Tensor:
     def objective(logits: list[float]) -> float:
         log_total = math.log(sum(math.exp(logit) for logit in logits))
         draws = zip(actions.tolist(), rewards.tolist(), strict=True)
-        return sum(reward * (logits[a] - log_total) for a, reward in draws) / len(actions)
+        total: float = sum(reward * (logits[a] - log_total) for a, reward in draws)
+        return total / len(actions)
 
     step, gradient = 1e-5, []
     for index in range(len(theta)):

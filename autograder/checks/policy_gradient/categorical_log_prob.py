@@ -40,8 +40,8 @@ EXERCISE = ExerciseSpec(
     section="The log-derivative trick",
     statement="""
 A network gives one logit for each action. Return $\\log\\pi_\\theta(a \\mid s)$ of the actions that were taken, for any
-number of leading dimensions: a single state, a batch, a batch of trajectories. In chapter 9 the same function will score
-the tokens of a language model.
+number of leading dimensions: a single state, a batch, a batch of trajectories. In chapter 9 the same function will
+score the tokens of a language model.
 """,
     hints=(
         "Turn logits into log-probabilities of all actions first, then pick the one that was taken.",

@@ -179,8 +179,8 @@ EXERCISE = ExerciseSpec(
     difficulty=3,
     section="Collecting episodes: terminated is not truncated",
     statement="""
-Let a policy play an environment of gymnasium for whole episodes and keep what happened. `rlcourse.support.rollouts` gives
-you `Episode` (one trajectory) and `stack_episodes` (pads a list of them to a `Rollout`). Mind three things: the
+Let a policy play an environment of gymnasium for whole episodes and keep what happened. `rlcourse.support.rollouts`
+gives you `Episode` (one trajectory) and `stack_episodes` (pads a list of them to a `Rollout`). Mind three things: the
 observation *before* the step belongs to the action; the action that was played is the one to store; an episode that the
 clock cut off has not terminated.
 """,
@@ -189,8 +189,9 @@ clock cut off has not terminated.
         "of the reset), actions, rewards.",
         "An episode of T steps has T + 1 observations. Copy each observation (torch.tensor does): some environments "
         "write into the same array again. Only `terminated` goes into Episode.",
-        "Start with env.reset(seed=draw_seed(generator)). Per step: probabilities = policy(observations[-1]).softmax(-1); draw once with torch.multinomial(..., "
-        "generator=generator); env.step(action.item()); append all three. Stop when terminated or truncated. At the end "
+        "Start with env.reset(seed=draw_seed(generator)). Per step: probabilities = "
+        "policy(observations[-1]).softmax(-1); draw once with torch.multinomial(..., generator=generator); "
+        "env.step(action.item()); append all three. Stop when terminated or truncated. At the end "
         "Episode(torch.stack(observations), torch.stack(actions), torch.tensor(rewards), terminated).",
     ),
     checks=(

@@ -23,7 +23,8 @@ def _matrix(rewards: Tensor, discounts: Tensor) -> Tensor:
     steps = rewards.shape[1]
     shift = torch.diag_embed(discounts[:, :-1], offset=1) if steps > 1 else 0.0
     system = torch.eye(steps, dtype=rewards.dtype) - shift
-    return torch.linalg.solve(system.expand(len(rewards), -1, -1), rewards)
+    returns: Tensor = torch.linalg.solve(system.expand(len(rewards), -1, -1), rewards)
+    return returns
 
 
 def _backwards_list(rewards: Tensor, discounts: Tensor) -> Tensor:

@@ -77,7 +77,8 @@ class Parts:
         self.occupancy = torch.linalg.solve(self.bellman.T, mdp.start)
 
     def undiscounted(self) -> Tensor:
-        return torch.linalg.solve((self.eye - 0.999999 * self.moves).T, self.mdp.start)
+        visits: Tensor = torch.linalg.solve((self.eye - 0.999999 * self.moves).T, self.mdp.start)
+        return visits
 
     def gradient(self, occupancy: Tensor, advantages: Tensor) -> Tensor:
         return occupancy[:, None] * self.policy * advantages
@@ -111,7 +112,8 @@ def _not_transposed(theta: Tensor, mdp: TabularMDP) -> Tensor:
 
 def _without_policy(theta: Tensor, mdp: TabularMDP) -> Tensor:
     parts = Parts(theta, mdp)
-    return parts.occupancy[:, None] * (parts.q - parts.values[:, None])
+    gradient: Tensor = parts.occupancy[:, None] * (parts.q - parts.values[:, None])
+    return gradient
 
 
 def _goes_on(theta: Tensor, mdp: TabularMDP) -> Tensor:
@@ -138,12 +140,12 @@ EXERCISE = ExerciseSpec(
     difficulty=4,
     section="The exact gradient",
     statement="""
-Where all probabilities are known, nothing has to be sampled: the policy gradient theorem gives $\\nabla J$ from two linear
-systems. This is the yardstick that every sampled gradient of this course is held against.
+Where all probabilities are known, nothing has to be sampled: the policy gradient theorem gives $\\nabla J$ from two
+linear systems. This is the yardstick that every sampled gradient of this course is held against.
 """,
     hints=(
-        "Four quantities, one after the other: values V, action values Q, how often each state is visited (discounted), "
-        "and then the product of the theorem.",
+        "Four quantities, one after the other: values V, action values Q, how often each state is visited "
+        "(discounted), and then the product of the theorem.",
         "V solves (I − γP)V = r, where P and r are averaged over the policy. The visits solve the *transposed* system "
         "with the start distribution on the right. P must leave out the way into terminal states: mdp.continuing.",
         "policy = policy_from_logits(theta); P = einsum('sa,sat->st', policy, mdp.continuing); two torch.linalg.solve; "

@@ -44,8 +44,8 @@ EXERCISE = ExerciseSpec(
     difficulty=2,
     section="REINFORCE as a loss",
     statement="""
-An optimizer wants a number to minimize. Write the surrogate whose gradient is minus the policy gradient: padded steps do
-not count, the weights are constants, and the mean is taken over **trajectories**.
+An optimizer wants a number to minimize. Write the surrogate whose gradient is minus the policy gradient: padded steps
+do not count, the weights are constants, and the mean is taken over **trajectories**.
 """,
     hints=(
         "Maximizing J is minimizing −J. The loss is a weighted sum of log-probabilities; its value means nothing, "
