@@ -201,13 +201,15 @@ CLAIMS = [
     ("run-value", 465, 500),
     ("run-nothing-min", 50, 280),
     ("run-value-min", 380, 500),
-    ("run-value-400", 18, 20),
+    ("run-nothing-400", 3, 13),  # over three blocks of seeds: 6, 10, 6
+    ("run-mean-400", 15, 20),  # 18, 20, 18
+    ("run-value-400", 18, 20),  # 20, 20, 20
     ("axis-right", 8.7, 10.6),  # exactly 9.7
     ("axis-wrong", 70, 95),
     ("axis-right-share", 0.9, 1.1),
     ("axis-wrong-share", 0.85, 1.15),  # "no bias"
-    ("pad-mean", 0.3, 1.2),
-    ("pad-noise", 1.1, 3),
+    ("pad-share", 0.2, 0.7),
+    ("pad-0", 0.2, 2),
     ("own-share", 0.3, 0.85),
     ("other-share", 0.9, 1.1),
 ]
@@ -232,6 +234,9 @@ ORDERS = [
     ("group-mean", "group-no", 1),
     ("group-no", "axis-wrong", 10),  # "even more than with no baseline at all"
     ("knows-q", "knows-v", 1),
+    ("pad-0", "pad-500", 0.1),
+    ("pad-500", "pad-5000", 0.1),
+    ("pad-5000", "pad-none", 0),
     ("run-nothing", "run-mean", 40),
     ("run-mean", "run-value", 0),
     ("run-nothing-min", "run-value-min", 100),
@@ -253,4 +258,4 @@ def test_a_group_of_four_is_nearer_to_a_perfect_critic_than_to_the_batch(measure
 
 @pytest.mark.slow
 def test_the_interquartile_mean_hides_what_the_worst_seed_shows(measured):
-    assert measured["run-value"] - measured["free"] < 20
+    assert measured["run-value"] - measured["free"] < 40
