@@ -64,7 +64,7 @@ EXERCISE = ExerciseSpec(
     section="Leave one out",
     statement="""
 A language model answers each of `B` prompts `K` times. Compare every answer with the mean reward of the *other*
-answers to the same prompt: the baseline of RLOO {cite}`kool2019,ahmadian2024`. It needs no value function, and
+answers to the same prompt: the baseline of RLOO (Kool et al., 2019). It needs no value function, and
 since no sample takes part in its own baseline, nothing is biased.
 """,
     hints=(
