@@ -30,7 +30,15 @@ class Chapter:
         return f"{self.number:02d}_{self.module}"
 
 
-CHAPTERS: tuple[Chapter, ...] = (Chapter(2, "policy_gradient", "Policy gradient"),)
+CHAPTERS: tuple[Chapter, ...] = (
+    Chapter(2, "policy_gradient", "Policy gradient"),
+    Chapter(
+        4,
+        "value_functions",
+        "Value functions: Monte Carlo and temporal difference",
+        prerequisites=("policy_gradient",),
+    ),
+)
 
 
 def find_chapter(text: str) -> Chapter:
