@@ -69,7 +69,7 @@ def monte_carlo_values(
     totals = torch.zeros(num_states, dtype=episodes[0][1].dtype)
     visits = torch.zeros_like(totals)
     for states, rewards in episodes:
-        following: float | Tensor = 0.0
+        following = rewards.new_zeros(())
         for t in reversed(range(len(states))):
             following = rewards[t] + gamma * following
             if not (first_visit and states[t] in states[:t]):
