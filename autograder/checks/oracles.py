@@ -183,9 +183,7 @@ def moments(
 
 
 def horizon_values(mdp: TabularMDP, policy: Tensor, horizon: int) -> Tensor:
-    """(horizon + 1, S) row t: value after t steps, when the clock stops everything at
-    ``horizon``.
-    """
+    """(horizon + 1, S) row t: value after t steps, when the clock stops all at ``horizon``."""
     values = [torch.zeros(mdp.num_states, dtype=torch.float64)]
     for _ in range(horizon):
         q = mdp.rewards.double() + mdp.gamma * (mdp.continuing.double() @ values[0])

@@ -48,9 +48,7 @@ def gae_double_sum(
     ends: Tensor,
     lam: float,
 ) -> Tensor:
-    """(B, T) each delta_k up to the end of t's trajectory times the lam * discounts from t to
-    k-1.
-    """
+    """(B, T) the deltas from t to its trajectory's end, each times the lam * discounts before."""
     advantages = torch.zeros(rewards.shape, dtype=torch.float64)
     for b, t in itertools.product(*map(range, rewards.shape)):
         factor = 1.0

@@ -57,7 +57,7 @@ def _grade_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _feedback_arguments(parser: argparse.ArgumentParser) -> None:
     _chapter_argument(parser)
-    parser.add_argument("--student", default="*", help="only this student")
+    parser.add_argument("--student", metavar="GLOB", default="*", help="only these students")
 
 
 def _export_arguments(parser: argparse.ArgumentParser) -> None:

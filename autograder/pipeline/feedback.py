@@ -1,5 +1,6 @@
 """Feedback for students: a page of their own for each chapter, and their notebook as nbgrader renders it."""
 
+import fnmatch
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
@@ -15,7 +16,7 @@ from rlcourse.chapters import Chapter
 
 
 def feedback(course: Course, chapter: Chapter, student: str = "*") -> list[Path]:
-    """Write feedback for everybody in the gradebook, or for one student; return the pages.
+    """Write feedback for the students in the gradebook whose identifier matches; return the pages.
 
     Raises:
         NbgraderError: if nbgrader cannot render a notebook.
@@ -24,7 +25,7 @@ def feedback(course: Course, chapter: Chapter, student: str = "*") -> list[Path]
     api = nbgrader_api(course)
     pages = []
     for row in gradebook_rows(course, chapter.assignment):
-        if student not in ("*", row.student):
+        if not fnmatch.fnmatchcase(row.student, student):
             continue
         result = chosen_result(course, row.student, chapter.assignment)
         answer = api.generate_feedback(chapter.assignment, row.student, force=True)

@@ -47,6 +47,11 @@ def release_assignment(course: Course, chapter: Chapter) -> None:
             advice = "run `python -m autograder generate` first"
             raise NbgraderError(f"{source / name} does not exist; {advice}")
     answer = nbgrader_api(course).generate_assignment(chapter.assignment, force=True)
+    if "Cannot add or remove cells" in str(answer):
+        raise NbgraderError(
+            f"{chapter.assignment} has other cells than the one students have handed in. Release it "
+            f"as it was, or start a new gradebook (move {course.root / 'gradebook.db'} away)"
+        )
     succeed(f"nbgrader generate_assignment {chapter.assignment}", answer)
     with open_gradebook(course) as gradebook:
         due = load_settings(course.root).due.get(chapter.assignment)

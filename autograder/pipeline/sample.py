@@ -10,6 +10,7 @@ from autograder.pipeline.export import export
 from autograder.pipeline.feedback import feedback
 from autograder.pipeline.grade import Options, grade
 from autograder.pipeline.gradebook import Row, gradebook_rows
+from autograder.pipeline.nbgrader_tools import open_gradebook
 from autograder.pipeline.release import release
 from rlcourse.chapters import Chapter
 
@@ -48,6 +49,7 @@ def run_sample_class(
     Raises:
         SampleClassWrong: if a score is not the one expected.
     """
+    forget_sample(course, chapter)
     released = release(course, chapter)
     report(f"released {chapter.assignment}: {_shown(released.archive, course)}")
     hand_in_sample(course, chapter)
@@ -56,11 +58,20 @@ def run_sample_class(
         raise SampleClassWrong(f"ungraded: {summary.ungraded}")
     rows = {row.student: row for row in gradebook_rows(course, chapter.assignment)}
     check_scores(rows)
-    pages = feedback(course, chapter, "*")
+    pages = feedback(course, chapter, "sample-*")
     table = export(course, chapter, "csv")
     report("\n" + gradebook_table(rows))
     report(f"\nfeedback: {len(pages)} pages, such as {_shown(pages[0], course)}")
     report(f"grades: {_shown(table, course)}")
+
+
+def forget_sample(course: Course, chapter: Chapter) -> None:
+    """Take the sample class out of the gradebook, so that it never stands in the way of a new release."""
+    with open_gradebook(course) as gradebook:
+        present = {row.student for row in gradebook_rows(course, chapter.assignment)}
+        for member in CLASS:
+            if member.student in present:
+                gradebook.remove_submission(chapter.assignment, member.student)
 
 
 def hand_in_sample(course: Course, chapter: Chapter) -> None:

@@ -57,7 +57,9 @@ def author_lines(repository: Path) -> dict[str, Secret]:
         for number, line in enumerate(code.splitlines(), 1):
             text = plain(line)
             if len(text) >= SHORTEST and re.search(r"[=(]", text) and "import" not in text:
-                secret.setdefault(text, Secret(f"autograder/checks/{file.name}:{number}", file.name))
+                secret.setdefault(
+                    text, Secret(f"autograder/checks/{file.name}:{number}", file.name)
+                )
     return secret
 
 

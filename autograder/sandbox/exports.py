@@ -38,7 +38,7 @@ def allowed_names(value: Any) -> frozenset[str]:
     if isinstance(declared, frozenset):
         return declared
     if isinstance(value, gymnasium.Env | gymnasium.vector.VectorEnv):
-        return ENVIRONMENT & frozenset(dir(value))
+        return ENVIRONMENT
     if type(value).__module__.split(".")[:2] == ["rlcourse", "support"]:
         return frozenset(name for name in dir(value) if not name.startswith("_"))
     return frozenset()

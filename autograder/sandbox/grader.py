@@ -46,10 +46,11 @@ class Grader:
         self.tier = self._check(tier)
         self._folder = tempfile.mkdtemp(prefix="rlcourse-sandbox-")
         os.chmod(self._folder, 0o711)
-        for name in ("root", "judge"):
+        for name in ("root", "judge", "home"):
             os.mkdir(f"{self._folder}/{name}", 0o711)
-        self._warm = Prefork("warm")
-        self._judges = Prefork("judge", [self._warm.control.fileno()])
+        home = f"{self._folder}/home"
+        self._warm = Prefork("warm", home)
+        self._judges = Prefork("judge", home, [self._warm.control.fileno()])
 
     def _check(self, tier: str | None) -> str:
         try:

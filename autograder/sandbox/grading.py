@@ -216,7 +216,10 @@ class _Names(dict[str, Any]):
         builtin = getattr(importlib.import_module("builtins"), name, _Names)
         if builtin is not _Names:
             return builtin
-        return self._grading.session.host.request("global", name)
+        try:
+            return self._grading.session.host.request("global", name)
+        except StudentError:
+            raise NameError(f"name {name!r} is not defined") from None
 
 
 _FORESEEN = (AssertionError, StudentError, StudentStopped)

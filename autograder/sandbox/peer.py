@@ -113,6 +113,7 @@ class Peer:
 
     def _take_over(self, head: dict[str, Any], decoder: Decoder) -> None:
         """Take over the other side's changes of what is shared."""
+        self.mirrors.heard()
         dropped, changes = head.get("drop"), head.get("sync")
         if type(dropped) is not list or type(changes) is not list:
             raise WireError("no message")

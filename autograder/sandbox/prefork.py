@@ -23,11 +23,12 @@ READY = b"ready"
 class Prefork:
     """Handle to a warm process; usable from several threads and processes at once."""
 
-    def __init__(self, module: str, descriptors: Sequence[int] = ()) -> None:
+    def __init__(self, module: str, home: str, descriptors: Sequence[int] = ()) -> None:
         """Start ``python -I <module>.py`` and wait until it is warm.
 
         Args:
             module: name of a file in this folder that calls `serve`.
+            home: a folder it may write to.
             descriptors: descriptors it inherits; their numbers follow on its command line.
 
         Raises:
@@ -42,7 +43,7 @@ class Prefork:
                 pass_fds=numbers,
                 stdin=subprocess.DEVNULL,
                 cwd="/",
-                env=_environment(),
+                env=_environment(home),
             )
         self.control = ours
         if ours.recv(len(READY)) != READY:
@@ -72,11 +73,11 @@ class Prefork:
             self._process.wait()
 
 
-def _environment() -> dict[str, str]:
+def _environment(home: str) -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("RLCOURSE_OVERLAY", "TMPDIR") if name in os.environ}
     fixed = {
-        "PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "LANG": "C.UTF-8", "MPLBACKEND": "agg",
-        "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "IPYTHONDIR": "/nonexistent",
+        "PATH": "/usr/bin:/bin", "HOME": home, "LANG": "C.UTF-8", "MPLBACKEND": "agg",
+        "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "IPYTHONDIR": home, "MPLCONFIGDIR": home,
     }  # fmt: skip
     return {**kept, **fixed}
 

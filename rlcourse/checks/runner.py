@@ -1,6 +1,7 @@
 """Run an exercise's checks against a module and say what is wrong, by name where it has one."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,6 +84,20 @@ def run_checks(
     show_expected: bool = True,
 ) -> Report:
     """Run these checks of an exercise, and name the mistake that explains what they saw."""
+    with ExitStack() as replaced:
+        for name in exercise.uses:
+            reference = subjects.find_reference(exercise.chapter.module, name)
+            if reference is not None:
+                replaced.enter_context(subject.replace(name, reference))
+        return _run_all(exercise, checks, subject, show_expected)
+
+
+def _run_all(
+    exercise: Exercise,
+    checks: tuple[CaseCheck | LawCheck, ...],
+    subject: Subject,
+    show_expected: bool,
+) -> Report:
     findings: list[Finding] = []
     outcomes: list[tuple[CaseCheck, Outcome]] = []
     functions: dict[str, Callable[..., Any]] = {}

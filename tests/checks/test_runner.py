@@ -137,3 +137,26 @@ def test_the_message_names_line_hint_and_section() -> None:
 def test_a_passing_check_prints_its_points(capsys: pytest.CaptureFixture[str]) -> None:
     check("2.3", module=load_module("solutions", "policy_gradient"))
     assert "2.3 Discounted returns: passed, 1.8 points" in capsys.readouterr().out
+
+
+def test_a_hole_in_an_earlier_exercise_costs_nothing_later() -> None:
+    """Grading puts the reference in the place of an earlier function, and takes it out again."""
+    from dataclasses import replace
+
+    from autograder.checks import check_hidden
+    from rlcourse.checks.exercise import find_exercise
+    from rlcourse.checks.runner import run_exercise
+
+    assert check_hidden  # importing the author's side makes the references known
+    module = SimpleNamespace(categorical_log_prob=None)
+
+    def discounted_returns(rewards: Tensor, discounts: Tensor) -> Tensor:
+        module.categorical_log_prob(torch.zeros(2), torch.tensor(0))
+        return load_module("solutions", "policy_gradient").discounted_returns(rewards, discounts)
+
+    module.discounted_returns = discounted_returns
+    plain = find_exercise("2.3")
+    assert not run_exercise(plain, LocalSubject(module)).passed
+    using = replace(plain, uses=("categorical_log_prob", "bandit_gradient"))
+    assert run_exercise(using, LocalSubject(module)).passed
+    assert module.categorical_log_prob is None and not hasattr(module, "bandit_gradient")

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
 from importlib import metadata
@@ -120,9 +121,9 @@ def third_party(folder):
     """Distributions that the modules below a folder import: {distribution: a file}."""
     owners, found = metadata.packages_distributions(), {}
     own = {"rlcourse", "autograder", "tests"} | {p.stem for p in (ROOT / "book").rglob("*.py")}
-    for path in sorted((ROOT / folder).rglob("*.py")):
-        if {"source", "release", "autograded", "submitted", "normalized"} & set(path.parts):
-            continue
+    command = ["git", "ls-files", "-co", "--exclude-standard", f"{folder}/*.py"]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    for path in filter(Path.exists, map(ROOT.joinpath, listed.splitlines())):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and not node.level:

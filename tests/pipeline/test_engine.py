@@ -347,4 +347,7 @@ def test_note_beside_normalized_work(
         "policy_gradient.py",
         "timestamp.txt",
     ]
-    assert any("numpy.py" in flag for flag in json.loads((normalized / "attempt.json").read_text())["flags"])
+    assert any(
+        "numpy.py" in flag
+        for flag in json.loads((normalized / "attempt.json").read_text())["flags"]
+    )

@@ -58,8 +58,9 @@ def test_the_bootstrap_keeps_seeds_whole_and_repeats() -> None:
 def test_bad_requests_are_refused() -> None:
     with pytest.raises(ValueError, match="no run"):
         metrics.bootstrap_interval([], make_generator(0))
-    with pytest.raises(ValueError, match="level"):
-        metrics.bootstrap_interval([1.0], make_generator(0), level=95)
+    for level in (0.0, 1.0, 95):
+        with pytest.raises(ValueError, match="level"):
+            metrics.bootstrap_interval([1.0], make_generator(0), level=level)
     with pytest.raises(ValueError, match="window"):
         metrics.moving_average([1.0], 0)
     with pytest.raises(ValueError, match="increase"):

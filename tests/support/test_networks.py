@@ -47,6 +47,8 @@ def test_hidden_weights_are_orthogonal_and_biases_zero() -> None:
     assert_close(first.T @ first, 2.0 * torch.eye(4))
     assert_close(last @ last.T, 1e-4 * torch.eye(3))
     assert not network[0].bias.any() and not network[2].bias.any()
+    plain = mlp((3, 2), make_generator(0))[0].weight
+    assert_close(plain @ plain.T, torch.eye(2))
     assert len(network) == 3 and isinstance(network[1], nn.Tanh)
 
 

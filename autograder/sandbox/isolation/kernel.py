@@ -90,12 +90,11 @@ def mount(source: str | None, target: str, kind: str | None, flags: int, data: s
     check(result, f"mount {target}")
 
 
-def make_read_only(target: str) -> None:
-    """Make a mount and all mounts below it read-only, without devices and set-user-ID."""
+def make_read_only(target: str, *, below: bool) -> None:
+    """Make a mount, and perhaps all mounts below it, read-only, without devices and set-user-ID."""
     attributes = (ctypes.c_uint64 * 4)(_ATTR_RDONLY | _ATTR_NOSUID | _ATTR_NODEV, 0, 0, 0)
-    result = syscall(
-        _MOUNT_SETATTR, -100, target.encode(), _AT_RECURSIVE, ctypes.byref(attributes), 32
-    )
+    flags = _AT_RECURSIVE if below else 0
+    result = syscall(_MOUNT_SETATTR, -100, target.encode(), flags, ctypes.byref(attributes), 32)
     check(result, f"mount_setattr {target}")
 
 

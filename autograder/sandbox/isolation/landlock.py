@@ -69,9 +69,20 @@ def start(confinement: Confinement, body: Callable[[str], None]) -> int:
     kernel.drop_capabilities()
     kernel.die_with_parent()
     tempfile.tempdir = work
+    _must_be_readable(confinement.view.readable)
     restrict(confinement.view.readable, work)
     body(work)
     os._exit(0)
+
+
+def _must_be_readable(paths: tuple[str, ...]) -> None:
+    """Refuse where the sandbox's own user cannot get at Python: it would fail in odd places."""
+    for path in paths:
+        try:
+            os.stat(path)
+        except PermissionError:
+            reason = f"{path} cannot be entered by other users; install Python where it can"
+            raise TierUnavailable(reason) from None
 
 
 def work_folder(confinement: Confinement) -> str:

@@ -17,6 +17,7 @@ _FLAGS = (
     | kernel.CLONE_NEWIPC
     | kernel.CLONE_NEWUTS
 )
+_PLAIN = kernel.MS_NOSUID | kernel.MS_NODEV
 
 
 def start(confinement: Confinement, body: Callable[[str], None]) -> int:
@@ -51,24 +52,28 @@ def start(confinement: Confinement, body: Callable[[str], None]) -> int:
 
 def _build_root(confinement: Confinement) -> None:
     root = confinement.mount_point
-    size = int(confinement.limits["disk_mb"])
     kernel.mount(None, "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
-    flags = kernel.MS_NOSUID | kernel.MS_NODEV
-    kernel.mount("tmpfs", root, "tmpfs", flags, f"size={size}m,nr_inodes=20000,mode=755")
+    _tmpfs(root, "size=1m,nr_inodes=2000,mode=755")
     for path in confinement.view.readable:
         _show(root, path)
     for path in confinement.view.exposed():
-        kernel.mount("tmpfs", root + path, "tmpfs", flags, "size=0,mode=000")
+        _tmpfs(root + path, "size=4k,mode=000")
     for device in DEVICES:
         _bind(root, device)
     for folder in ("/tmp", "/dev/shm", WORK):
         os.makedirs(root + folder, exist_ok=True)
-        os.chmod(root + folder, 0o1777)
+        size = int(confinement.limits["disk_mb"])
+        _tmpfs(root + folder, f"size={size}m,nr_inodes=10000,mode=1777")
     os.makedirs(root + "/proc", exist_ok=True)
     with suppress(OSError):  # a container may forbid it; then there is no /proc
-        kernel.mount("proc", root + "/proc", "proc", flags)
+        kernel.mount("proc", root + "/proc", "proc", _PLAIN)
+    kernel.make_read_only(root, below=False)
     os.chdir(root)
     kernel.pivot_root()
+
+
+def _tmpfs(target: str, options: str) -> None:
+    kernel.mount("tmpfs", target, "tmpfs", _PLAIN, options)
 
 
 def _show(root: str, path: str) -> None:
@@ -78,7 +83,7 @@ def _show(root: str, path: str) -> None:
         os.symlink(os.readlink(path), root + path)
         return
     _bind(root, path)
-    kernel.make_read_only(root + path)
+    kernel.make_read_only(root + path, below=True)
 
 
 def _bind(root: str, path: str) -> None:
