@@ -45,14 +45,17 @@ class ControlConfig:
 class Players:
     """One agent in each of N copies of a world, and its table of action values.
 
+    All tables are rows of one long table, and a state or a pair of state and action is the number
+    of its row: one index is much cheaper than three.
+
     Args:
-        mdp: the world.
+        mdp: the world, with a single first state.
         configs: K settings; agent i has setting i // runs.
         generator: for all draws; advanced.
         behave: how action values become probabilities.
 
     Raises:
-        ValueError: if the settings do not fit together.
+        ValueError: if the settings do not fit together, or the first state is random.
     """
 
     def __init__(
@@ -64,28 +67,28 @@ class Players:
     ) -> None:
         if len({(c.runs, c.epsilon, c.episodes) for c in configs}) != 1:
             raise ValueError("settings played together need the same runs, epsilon and episodes")
+        if float(mdp.start.max()) < 1:
+            raise ValueError("the world must always start in the same state")
         self.mdp, self.configs, self.generator, self.behave = mdp, configs, generator, behave
         self.runs, self.epsilon = configs[0].runs, configs[0].epsilon
-        self.episodes = configs[0].episodes
-        self.every = torch.arange(self.runs * len(configs))
-        self.q = torch.zeros(len(self.every), mdp.num_states, mdp.num_actions).double()
+        self.episodes, self.size = configs[0].episodes, configs[0].runs * len(configs)
+        self.first = mdp.start.argmax()
+        self.q = torch.zeros(self.size * mdp.num_states, mdp.num_actions, dtype=torch.float64)
+        self.base = mdp.num_states * torch.arange(self.size)
         sizes = torch.tensor([config.step_size for config in configs], dtype=torch.float64)
         self.step_sizes = sizes.repeat_interleave(self.runs)
-        self.moves = mdp.transitions.cumsum(dim=2)
+        self.moves = mdp.transitions.cumsum(dim=2).flatten(0, 1)
+        self.rewards = mdp.rewards.flatten()
 
     def draw(self, cumulative: Tensor) -> Tensor:
         """(N) one outcome for each row (N, M) of cumulative probabilities."""
-        uniform = torch.rand(len(self.every), 1, generator=self.generator, dtype=torch.float64)
-        return (cumulative <= uniform * cumulative[:, -1:]).sum(dim=1)
+        uniform = torch.rand(self.size, 1, generator=self.generator, dtype=torch.float64)
+        return (cumulative[:, :-1] <= uniform).sum(dim=1)
 
     def choose(self, q: Tensor) -> tuple[Tensor, Tensor]:
         """(N) actions and (N, A) the probabilities they were drawn with, from q (N, A)."""
         policy = self.behave(q, self.epsilon)
         return self.draw(policy.cumsum(dim=1)), policy
-
-    def start(self) -> Tensor:
-        """(N) first states."""
-        return self.draw(self.mdp.start.cumsum(dim=0).expand(len(self.every), -1))
 
     def targets(self, reward: Tensor, discount: Tensor, q: Tensor, act: Tensor, pi: Tensor) -> Tensor:
         """(N) targets, by the rule of each setting."""
@@ -102,24 +105,27 @@ class Players:
         Behind a terminal step the discount is 0, so the values "of the next state" may be those of
         the state in which the next episode starts: one choice serves both.
         """
-        returns = torch.zeros(len(self.every), self.episodes, dtype=torch.float64)
-        played, states = torch.zeros_like(self.every), self.start()
-        actions, _ = self.choose(self.q[self.every, states])
-        while bool((live := played < self.episodes).any()):
-            rewards = self.mdp.rewards[states, actions]
-            following = self.draw(self.moves[states, actions])
+        actions_of = self.mdp.num_actions
+        cells, book = self.q.view(-1), torch.zeros(self.size, self.episodes + 1).double()
+        ledger, pages = book.view(-1), (self.episodes + 1) * torch.arange(self.size)
+        played = torch.zeros(self.size, dtype=torch.int64)
+        states = self.first.expand(self.size)
+        actions, _ = self.choose(self.q[self.base + states])
+        while int(played.min()) < self.episodes:
+            pairs = actions_of * states + actions
+            rewards, following = self.rewards[pairs], self.draw(self.moves[pairs])
             over = self.mdp.terminal[following]
-            arrived = torch.where(over, self.start(), following)
-            next_q = self.q[self.every, arrived]
+            arrived = torch.where(over, self.first, following)
+            next_q = self.q[self.base + arrived]
             next_actions, policy = self.choose(next_q)
-            discounts = self.mdp.gamma * (~over).double()
-            target = self.targets(rewards, discounts, next_q, next_actions, policy)
-            error = target - self.q[self.every, states, actions]
-            self.q[self.every, states, actions] += self.step_sizes * error * live
-            returns[self.every, played.clamp(max=self.episodes - 1)] += rewards * live
-            played = played + (over & live).long()
+            target = self.targets(rewards, self.mdp.gamma * ~over, next_q, next_actions, policy)
+            taken = actions_of * self.base + pairs
+            steps = self.step_sizes * (played < self.episodes) * (target - cells[taken])
+            cells.index_add_(0, taken, steps)
+            ledger.index_add_(0, pages + played, rewards)
+            played = (played + over).clamp(max=self.episodes)
             states, actions = arrived, next_actions
-        return returns
+        return book[:, :-1]
 
 
 def learn_to_act(
@@ -131,7 +137,7 @@ def learn_to_act(
     """Play and learn under several settings side by side.
 
     Args:
-        mdp: the world; every policy must reach its end some time.
+        mdp: the world, with a single first state; every policy must reach its end some time.
         configs: K settings with the same numbers of runs and episodes and the same epsilon.
         generator: for all draws; advanced.
         behave: how action values become probabilities.
@@ -140,12 +146,12 @@ def learn_to_act(
         (K, R, episodes) return of every episode, and (K, R, S, A) the final action values.
 
     Raises:
-        ValueError: if the settings do not fit together.
+        ValueError: if the settings do not fit together, or the first state is random.
     """
     players = Players(mdp, configs, generator, behave)
     returns = players.learn()
     shape = len(configs), players.runs
-    return returns.reshape(*shape, -1), players.q.reshape(*shape, *players.q.shape[1:])
+    return returns.reshape(*shape, -1), players.q.reshape(*shape, *mdp.rewards.shape)
 
 
 def greedy_path(mdp: TabularMDP, q: Tensor, longest: int = 100) -> list[int]:
