@@ -80,7 +80,7 @@ def describe_array(array: np.ndarray[Any, Any]) -> Described:
 
 @cache
 def _name(dtype: np.dtype[Any]) -> str:
-    return dtype.name
+    return str(dtype.name)
 
 
 def rebuild_array(name: Any, shape: Any, raw: bytes | bytearray) -> np.ndarray[Any, Any]:
@@ -100,7 +100,7 @@ def rebuild_array(name: Any, shape: Any, raw: bytes | bytearray) -> np.ndarray[A
         raise WireError("no array: shape and bytes disagree")
     flat = np.frombuffer(bytearray(raw), dtype=np.uint8)
     if dtype == np.bool_:
-        return (flat != 0).reshape(shape)
+        return np.asarray(flat != 0).reshape(shape)
     return flat.view(dtype).reshape(shape) if raw else np.empty(shape, dtype)
 
 

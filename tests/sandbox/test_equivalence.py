@@ -24,7 +24,13 @@ Functions = dict[str, Callable[..., Any]]
 
 
 def _spec_of(number: str) -> ExerciseSpec:
-    return next(spec for chapter in CHAPTERS if _has_checks(chapter.module) for spec in specs(chapter.module) if spec.number == number)
+    return next(
+        spec
+        for chapter in CHAPTERS
+        if _has_checks(chapter.module)
+        for spec in specs(chapter.module)
+        if spec.number == number
+    )
 
 
 def _has_checks(module: str) -> bool:
@@ -65,7 +71,9 @@ def _module_for(module: str, number: str, what: str) -> types.ModuleType:
         mistake = next(mistake for mistake in spec.mistakes if mistake.name == name)
         setattr(made, spec.target_of(mistake), mistake.code)
     if kind == "variant":
-        target = name.partition(".")[0] if name.partition(".")[0] in spec.targets else spec.targets[0]
+        target = (
+            name.partition(".")[0] if name.partition(".")[0] in spec.targets else spec.targets[0]
+        )
         setattr(made, target, spec.variants[name])
     return made
 

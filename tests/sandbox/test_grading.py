@@ -86,13 +86,24 @@ def test_own_cells_are_replayed_after_a_death(grader: Grader) -> None:
 
 
 def test_partial_credit_by_the_value_of_a_cell(grader: Grader) -> None:
-    parts = {"third": (3.0, "1.0"), "more": (3.0, "99"), "less": (3.0, "-1"), "none": (3.0, "float('nan')")}
+    parts = {
+        "third": (3.0, "1.0"),
+        "more": (3.0, "99"),
+        "less": (3.0, "-1"),
+        "none": (3.0, "float('nan')"),
+    }
     assert [part.points for part in grade(grader, RIGHT, parts=parts).parts] == [1.0, 3.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize(
     "source",
-    ["undefined_name", "assert 1 / 0", "import nowhere", "def broken(:", "raise OSError('disk full')"],
+    [
+        "undefined_name",
+        "assert 1 / 0",
+        "import nowhere",
+        "def broken(:",
+        "raise OSError('disk full')",
+    ],
 )
 def test_a_broken_check_is_never_a_zero(grader: Grader, source: str) -> None:
     with pytest.raises(GraderError):
@@ -117,7 +128,9 @@ def test_an_unknown_chapter_is_named(grader: Grader) -> None:
 
 def test_a_missing_reference_of_an_earlier_chapter_is_the_graders_fault(grader: Grader) -> None:
     with pytest.raises(GraderError, match="no reference"):
-        grader.grade(notebook(), {COUNTING.file: SOLUTION}, dataclasses.replace(COUNTING, earlier=("gone",)))
+        grader.grade(
+            notebook(), {COUNTING.file: SOLUTION}, dataclasses.replace(COUNTING, earlier=("gone",))
+        )
 
 
 def test_earlier_chapters_are_the_reference_without_source(grader: Grader, tmp_path: Path) -> None:
@@ -125,7 +138,9 @@ def test_earlier_chapters_are_the_reference_without_source(grader: Grader, tmp_p
     (tmp_path / "before.py").write_text("def reference(): return 'right'  # the secret way\n")
     chapter = GradedModule("counting", ("before",), tmp_path)
     module = RIGHT + "from rlcourse.before import reference\nimport inspect, sys, glob\n"
-    module += "print(reference(), [open(f).read() for f in glob.glob('./**/before*', recursive=True)])\n"
+    module += (
+        "print(reference(), [open(f).read() for f in glob.glob('./**/before*', recursive=True)])\n"
+    )
     module += "try: print(inspect.getsource(reference))\nexcept OSError: print('no source')\n"
     files = {"counting.py": module.encode(), "before.py": b"def reference(): return 'mine'"}
     result = grader.grade(notebook(), files, chapter)
@@ -143,7 +158,8 @@ def test_files_cannot_be_put_outside(grader: Grader) -> None:
 def test_several_threads_share_a_grader(grader: Grader) -> None:
     results: list[float] = []
     threads = [
-        threading.Thread(target=lambda: results.append(grade(grader, RIGHT).points)) for _ in range(4)
+        threading.Thread(target=lambda: results.append(grade(grader, RIGHT).points))
+        for _ in range(4)
     ]
     for thread in threads:
         thread.start()
@@ -153,7 +169,9 @@ def test_several_threads_share_a_grader(grader: Grader) -> None:
 
 
 def test_nothing_of_one_submission_is_left_for_the_next(grader: Grader) -> None:
-    parts = {"count": (1.0, "import builtins\nbuiltins.n = getattr(builtins, 'n', 0) + 1\nassert n == 1")}
+    parts = {
+        "count": (1.0, "import builtins\nbuiltins.n = getattr(builtins, 'n', 0) + 1\nassert n == 1")
+    }
     for _ in range(2):
         assert verdicts(grade(grader, RIGHT, parts=parts)) == ["pass"]
 

@@ -168,5 +168,3 @@ def _sandboxed() -> list[int]:
         except OSError:
             continue
     return found
-
-
