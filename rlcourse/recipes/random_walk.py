@@ -108,7 +108,8 @@ def learn_from_walks(
 def _learn_from_one(flat: Tensor, walk: Rollout, methods: Sequence[Method], base: Tensor) -> Tensor:
     """One episode for every method and run; ``base`` (K, R) is where each table begins."""
     n = torch.tensor([method.n for method in methods])[:, None]
-    step_sizes = torch.tensor([method.step_size for method in methods]).double()[:, None]
+    sizes = [method.step_size for method in methods]
+    step_sizes = torch.tensor(sizes, dtype=torch.float64)[:, None]
     lengths = walk.mask.sum(dim=1).long()
     earned = torch.nn.functional.pad(walk.rewards.cumsum(dim=1), (1, 0))
     for t in range(walk.steps):

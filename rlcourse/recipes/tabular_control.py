@@ -90,7 +90,9 @@ class Players:
         policy = self.behave(q, self.epsilon)
         return self.draw(policy.cumsum(dim=1)), policy
 
-    def targets(self, reward: Tensor, discount: Tensor, q: Tensor, act: Tensor, pi: Tensor) -> Tensor:
+    def targets(
+        self, reward: Tensor, discount: Tensor, q: Tensor, act: Tensor, pi: Tensor
+    ) -> Tensor:
         """(N) targets, by the rule of each setting."""
         parts = []
         for k, config in enumerate(self.configs):
