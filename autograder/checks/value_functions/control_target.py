@@ -25,7 +25,8 @@ def oracle(
             following.append(sorted(q)[-1])
         else:
             following.append(sum(p * value for p, value in zip(policy, q, strict=True)))
-    return reward + discount * torch.tensor(following, dtype=next_q.dtype).reshape(shape)
+    ahead = torch.tensor(following, dtype=next_q.dtype).reshape(shape)
+    return ahead * discount + reward
 
 
 def _following(rule: str, next_q: Tensor, next_action: Any, next_policy: Tensor) -> Tensor:
@@ -43,7 +44,7 @@ def _right(
     rule: str, reward: Any, discount: Any, next_q: Tensor, next_action: Any, next_policy: Tensor
 ) -> Tensor:
     q = next_q.detach()
-    return reward + discount * _following(rule, q, next_action, next_policy.detach())
+    return _following(rule, q, next_action, next_policy.detach()) * discount + reward
 
 
 def _one_hot(
@@ -59,7 +60,7 @@ def _one_hot(
     if rule not in weights:
         raise ValueError(rule)
     with torch.no_grad():
-        return reward + discount * (weights[rule].to(next_q.dtype) * next_q).sum(dim=-1)
+        return (weights[rule].to(next_q.dtype) * next_q).sum(dim=-1) * discount + reward
 
 
 def _swap(wrong_for: str, by: str) -> Any:
@@ -101,7 +102,7 @@ def _over_the_batch(rule: str, q: Tensor, action: Any, policy: Tensor) -> Tensor
 def _live(
     rule: str, reward: Any, discount: Any, next_q: Tensor, next_action: Any, next_policy: Tensor
 ) -> Tensor:
-    return reward + discount * _following(rule, next_q, next_action, next_policy)
+    return _following(rule, next_q, next_action, next_policy) * discount + reward
 
 
 def _never_over(
@@ -113,7 +114,7 @@ def _never_over(
 def _discounts_all(
     rule: str, reward: Any, discount: Any, next_q: Tensor, next_action: Any, next_policy: Tensor
 ) -> Tensor:
-    return discount * _right(rule, reward, 1.0, next_q, next_action, next_policy)
+    return _right(rule, reward, 1.0, next_q, next_action, next_policy) * discount
 
 
 def _double(*numbers: float) -> Tensor:
@@ -156,12 +157,12 @@ three answers: what the action it will take is worth (SARSA), what its policy is
 what the best action is worth (Q-learning). Compute the target of each.
 """,
     hints=(
-        "All three are reward + discount × something. Only the something differs: one entry of next_q, its mean under a "
-        "policy, or its largest entry.",
+        "All three are reward + discount × something. Only the something differs: one entry of next_q, its mean under "
+        "a policy, or its largest entry.",
         "The actions are the last axis. SARSA: gather the entry of next_action. Expected SARSA: sum of next_policy · "
         "next_q over the last axis. Q-learning: the maximum over the last axis (the value, not its place).",
-        "if / elif on the rule, else raise ValueError. For SARSA: next_q.gather(-1, index.unsqueeze(-1)).squeeze(-1) with "
-        "index = torch.as_tensor(next_action). A target is a constant, so detach what you return.",
+        "if / elif on the rule, else raise ValueError. For SARSA: next_q.gather(-1, index.unsqueeze(-1)).squeeze(-1) "
+        "with index = torch.as_tensor(next_action). A target is a constant, so detach what you return.",
     ),
     checks=(
         Case(

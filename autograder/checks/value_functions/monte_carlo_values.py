@@ -27,8 +27,8 @@ def kept(episode: list[Visit], which: str) -> list[Visit]:
     steps: dict[int, list[int]] = {}
     for state, step, _ in episode:
         steps.setdefault(state, []).append(step)
-    chosen = {"first": lambda at: at[:1], "last": lambda at: at[-1:], "every": lambda at: at}[which]
-    return [visit for visit in episode if visit[1] in chosen(steps[visit[0]])]
+    chosen = {"first": slice(1), "last": slice(-1, None), "every": slice(None)}[which]
+    return [visit for visit in episode if visit[1] in steps[visit[0]][chosen]]
 
 
 def means(found: list[Visit], num_states: int, like: Tensor) -> Tensor:
@@ -177,8 +177,8 @@ a state. Either every visit counts, or only the first one of each episode.
     hints=(
         "Two questions for each step of each episode: what was earned from here to the end, and does this visit count? "
         "Then a sum and a count for each state.",
-        "Walk an episode from its last step to its first: G = rewards[t] + γ·G. A visit is the first one if the state is "
-        "not among states[:t], whatever the direction in which you walk.",
+        "Walk an episode from its last step to its first: G = rewards[t] + γ·G. A visit is the first one if the state "
+        "is not among states[:t], whatever the direction in which you walk.",
         "totals and visits of shape (S), zeros; for each episode, G = 0; for t in reversed(range(T)): update G; unless "
         "first_visit is set and states[t] occurs in states[:t], add G to totals[states[t]] and 1 to visits[states[t]]. "
         "Return totals / visits.clamp(min=1).",

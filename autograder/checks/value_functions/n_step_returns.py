@@ -132,10 +132,10 @@ Take `n` rewards as they came, and a value for the rest. With `n = 1` this is th
 episode it is Monte Carlo. Look no further than the trajectory goes: where it stopped, use the value of what came next.
 """,
     hints=(
-        "An n-step return is a reward and, discounted, an (n−1)-step return of the next step. A 1-step return is a reward "
-        "and, discounted, a value.",
-        "Start with G = rewards + discounts · next_values and lengthen it n − 1 times: what follows step t is G of step "
-        "t + 1, but next_values of step t where the trajectory stops, and in the last column.",
+        "An n-step return is a reward and, discounted, an (n−1)-step return of the next step. A 1-step return is a "
+        "reward and, discounted, a value.",
+        "Start with G = rewards + discounts · next_values and lengthen it n − 1 times: what follows step t is G of "
+        "step t + 1, but next_values of step t where the trajectory stops, and in the last column.",
         "Repeat min(n, T) − 1 times: longer = G moved one column to the left, with next_values[:, -1:] as last column; "
         "following = torch.where(ends > 0, next_values, longer); G = rewards + discounts * following.",
     ),

@@ -113,10 +113,10 @@ One step has been made: from `state` to `next_state`, and it paid `reward`. Move
 towards what this step suggests, and return the new table. All other values stay, and so does the table passed in.
 """,
     hints=(
-        "The step suggests a new value for `state`: what it paid, plus what you think the rest is worth. Move a part of "
-        "the way from the old value to it.",
-        "error = r + discount · V(s′) − V(s), and V(s) grows by step_size · error. The discount is 0 after termination, "
-        "so nothing more is needed there.",
+        "The step suggests a new value for `state`: what it paid, plus what you think the rest is worth. Move a part "
+        "of the way from the old value to it.",
+        "error = r + discount · V(s′) − V(s), and V(s) grows by step_size · error. The discount is 0 after "
+        "termination, so nothing more is needed there.",
         "Compute the error from `values`; updated = values.clone(); add step_size times the error to updated[state]; "
         "return updated. The same lines work when state is a tensor of several states.",
     ),
