@@ -155,13 +155,12 @@ def batch_values(
     moves = torch.zeros(runs, states, states, dtype=torch.float64)
     earned, returns = torch.zeros(runs, states).double(), torch.zeros(runs, states).double()
     for walk in episodes:
-        total = walk.rewards.sum(dim=1)
-        for r in range(runs):
-            steps = int(walk.mask[r].sum())
-            here, there = walk.observations[r, :steps], walk.observations[r, 1 : steps + 1]
-            moves[r].index_put_((here, there), torch.ones(steps).double(), accumulate=True)
-            earned[r].index_add_(0, here, walk.rewards[r, :steps])
-            returns[r].index_add_(0, here, total[r].expand(steps))
+        run, step = walk.mask.nonzero(as_tuple=True)
+        here, there = walk.observations[run, step], walk.observations[run, step + 1]
+        one, total = torch.ones_like(earned[0, 0]), walk.rewards.sum(dim=1)
+        moves.index_put_((run, here, there), one, accumulate=True)
+        earned.index_put_((run, here), walk.rewards[run, step], accumulate=True)
+        returns.index_put_((run, here), total[run], accumulate=True)
     visits = moves.sum(dim=2).clamp(min=1)
     frequencies, paid = moves / visits[..., None], earned / visits
     only = torch.ones(states, 1, dtype=torch.float64)

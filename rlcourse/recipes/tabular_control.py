@@ -5,6 +5,7 @@ All runs of all settings are played side by side, each in its own copy of the wo
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import torch
 from torch import Tensor
@@ -73,6 +74,10 @@ class Players:
         self.runs, self.epsilon = configs[0].runs, configs[0].epsilon
         self.episodes, self.size = configs[0].episodes, configs[0].runs * len(configs)
         self.first = mdp.start.argmax()
+        self.slices: list[tuple[Rule, slice]] = []
+        for rule, group in groupby(configs, lambda config: config.rule):
+            begin = self.slices[-1][1].stop if self.slices else 0
+            self.slices.append((rule, slice(begin, begin + self.runs * len(list(group)))))
         self.q = torch.zeros(self.size * mdp.num_states, mdp.num_actions, dtype=torch.float64)
         self.base = mdp.num_states * torch.arange(self.size)
         sizes = torch.tensor([config.step_size for config in configs], dtype=torch.float64)
@@ -95,10 +100,9 @@ class Players:
     ) -> Tensor:
         """(N) targets, by the rule of each setting."""
         parts = []
-        for k, config in enumerate(self.configs):
-            rows = slice(k * self.runs, (k + 1) * self.runs)
+        for rule, rows in self.slices:
             inputs = reward[rows], discount[rows], q[rows], act[rows], pi[rows]
-            parts.append(control_target(config.rule, *inputs))
+            parts.append(control_target(rule, *inputs))
         return torch.cat(parts)
 
     def learn(self) -> Tensor:

@@ -25,8 +25,12 @@ def oracle(
             following.append(sorted(q)[-1])
         else:
             following.append(sum(p * value for p, value in zip(policy, q, strict=True)))
-    ahead = torch.tensor(following, dtype=next_q.dtype).reshape(shape)
-    return ahead * discount + reward
+    return _plus(reward, discount, torch.tensor(following, dtype=next_q.dtype).reshape(shape))
+
+
+def _plus(reward: Any, discount: Any, following: Tensor) -> Tensor:
+    found: Tensor = reward + discount * following
+    return found
 
 
 def _following(rule: str, next_q: Tensor, next_action: Any, next_policy: Tensor) -> Tensor:
@@ -44,7 +48,7 @@ def _right(
     rule: str, reward: Any, discount: Any, next_q: Tensor, next_action: Any, next_policy: Tensor
 ) -> Tensor:
     q = next_q.detach()
-    return _following(rule, q, next_action, next_policy.detach()) * discount + reward
+    return _plus(reward, discount, _following(rule, q, next_action, next_policy.detach()))
 
 
 def _one_hot(
@@ -60,7 +64,8 @@ def _one_hot(
     if rule not in weights:
         raise ValueError(rule)
     with torch.no_grad():
-        return (weights[rule].to(next_q.dtype) * next_q).sum(dim=-1) * discount + reward
+        following = (weights[rule].to(next_q.dtype) * next_q).sum(dim=-1)
+        return _plus(reward, discount, following)
 
 
 def _swap(wrong_for: str, by: str) -> Any:
@@ -102,7 +107,7 @@ def _over_the_batch(rule: str, q: Tensor, action: Any, policy: Tensor) -> Tensor
 def _live(
     rule: str, reward: Any, discount: Any, next_q: Tensor, next_action: Any, next_policy: Tensor
 ) -> Tensor:
-    return _following(rule, next_q, next_action, next_policy) * discount + reward
+    return _plus(reward, discount, _following(rule, next_q, next_action, next_policy))
 
 
 def _never_over(
@@ -114,7 +119,7 @@ def _never_over(
 def _discounts_all(
     rule: str, reward: Any, discount: Any, next_q: Tensor, next_action: Any, next_policy: Tensor
 ) -> Tensor:
-    return _right(rule, reward, 1.0, next_q, next_action, next_policy) * discount
+    return _plus(0.0, discount, _right(rule, reward, 1.0, next_q, next_action, next_policy))
 
 
 def _double(*numbers: float) -> Tensor:
