@@ -132,7 +132,9 @@ from autograder.sandbox import Grader, Limits
 from tests.sandbox.helpers import COUNTING, notebook
 grader = Grader(Limits(cpu_seconds=60, wall_seconds=60))
 print(grader._warm.pid, grader._judges.pid, flush=True)
-threading.Thread(target=lambda: grader.grade(notebook(), {{COUNTING.file: b"while True: pass"}}, COUNTING), daemon=True).start()
+files = {{COUNTING.file: b"while True: pass"}}
+work = lambda: grader.grade(notebook(), files, COUNTING)
+threading.Thread(target=work, daemon=True).start()
 time.sleep(3)
 os.kill(os.getpid(), signal.SIGKILL)
 """
