@@ -219,7 +219,7 @@ what the best action is worth (Q-learning). Compute the target of each.
         ),
         Case(
             "no such rule",
-            _hand("sarsa_lambda"),
+            _hand("monte_carlo"),
             "a rule that does not exist is an error",
             raises=ValueError,
         ),
