@@ -66,7 +66,9 @@ def test_quizzes_explain_every_answer_and_do_not_hide_the_right_one_in_one_place
 
 
 def test_lines_of_shown_code_fit_the_page():
-    shown = [c for c in CELLS if not re.search(r"^:?tags: \[.*(remove-|hide-input)", c, re.MULTILINE)]
+    shown = [
+        c for c in CELLS if not re.search(r"^:?tags: \[.*(remove-|hide-input)", c, re.MULTILINE)
+    ]
     assert max(len(line) for cell in shown for line in cell.splitlines()) <= 82
 
 
@@ -95,6 +97,9 @@ def measured():
 
 
 def lent(notebook):
+    figures = [cell for cell in notebook.cells if "mystnb" in cell.metadata]
+    assert len(figures) == 8
+    yield "outputs-of-figures", max(len(cell.outputs) for cell in figures)
     for cell in notebook.cells:
         for output in cell.get("outputs", ()):
             assert output.get("name") != "stderr", output["text"]
@@ -102,6 +107,12 @@ def lent(notebook):
                 value = output["data"]["application/papermill.record/text/plain"]
                 name = output["metadata"]["scrapbook"]["name"]
                 yield name.removeprefix("vf-"), float(value)
+
+
+@pytest.mark.slow
+def test_a_figure_shows_nothing_but_the_figure(measured):
+    """Another output, such as what the last line returns, would be a second figure of that name."""
+    assert measured["outputs-of-figures"] == 1
 
 
 @pytest.mark.slow
