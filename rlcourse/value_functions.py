@@ -40,7 +40,7 @@ def solve_values(transitions: Tensor, rewards: Tensor, policy: Tensor, gamma: fl
     Raises:
         RuntimeError: from ``torch.linalg.solve``, if gamma is 1 and the policy may go on for ever.
     """
-    # Exercise 4.1: your code here (5 lines in our solution).
+    # Exercise 4.1: your code here (6 lines in our solution).
     raise NotImplementedError("Exercise 4.1: write solve_values")
 
 

@@ -42,7 +42,8 @@ def solve_values(transitions: Tensor, rewards: Tensor, policy: Tensor, gamma: fl
     terminal = (stays & (rewards == 0)).all(dim=1)
     going_on = torch.einsum("sa,sat->st", policy, transitions) * ~terminal
     bellman = torch.eye(len(rewards), dtype=rewards.dtype) - gamma * going_on
-    return torch.linalg.solve(bellman, (policy * rewards).sum(dim=1))
+    values: Tensor = torch.linalg.solve(bellman, (policy * rewards).sum(dim=1))
+    return values
     ### END SOLUTION
 
 
