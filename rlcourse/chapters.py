@@ -30,7 +30,10 @@ class Chapter:
         return f"{self.number:02d}_{self.module}"
 
 
-CHAPTERS: tuple[Chapter, ...] = (Chapter(2, "policy_gradient", "Policy gradient"),)
+CHAPTERS: tuple[Chapter, ...] = (
+    Chapter(2, "policy_gradient", "Policy gradient"),
+    Chapter(6, "actor_critic", "Advantage and actor–critic", ("policy_gradient",)),
+)
 
 
 def find_chapter(text: str) -> Chapter:
