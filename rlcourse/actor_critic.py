@@ -174,5 +174,5 @@ def actor_critic_step(
     log_probs = logits.log_softmax(-1).gather(-1, rollout.actions.unsqueeze(-1)).squeeze(-1)
     values, next_values = values[:, :-1], values[:, 1:]
     discounts = rollout.discounts(config.gamma)
-    # Exercise 6.7: your code here (16 lines in our solution).
+    # Exercise 6.7: your code here (20 lines in our solution).
     raise NotImplementedError("Exercise 6.7: write actor_critic_step")
