@@ -116,7 +116,7 @@ class Salary(gymnasium.Env[Any, int]):
 
 
 SMALL = A2CConfig(
-    total_steps=9_600,
+    total_steps=6_400,
     steps=8,
     learning_rate=1e-2,
     hidden=(16,),
@@ -126,7 +126,10 @@ SMALL = A2CConfig(
 
 
 def train_small(
-    make: Callable[[], gymnasium.Env[Any, Any]], update: Update, seed: int, config: A2CConfig = SMALL
+    make: Callable[[], gymnasium.Env[Any, Any]],
+    update: Update,
+    seed: int,
+    config: A2CConfig = SMALL,
 ) -> ActorCritic:
     """An agent trained in 16 copies of a world of a few steps."""
     generator = make_generator(seed)

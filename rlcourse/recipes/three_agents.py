@@ -68,5 +68,3 @@ def a2c_curves(
         curves.append(on_grid(steps, returns, grid))
         logs.append(rows)
     return np.stack(curves), logs
-
-

@@ -10,7 +10,11 @@ from rlcourse.checks.probes import actor_critic as probes
 def oracle(values: Tensor, returns: Tensor, mask: Tensor) -> Tensor:
     """Collect the steps that count, then take half the mean of their squares."""
     terms = [
-        (values[b, t] ** 2 - 2 * values[b, t] * returns[b, t].detach() + returns[b, t].detach() ** 2)
+        (
+            values[b, t] ** 2
+            - 2 * values[b, t] * returns[b, t].detach()
+            + returns[b, t].detach() ** 2
+        )
         / 2
         for b in range(mask.shape[0])
         for t in range(mask.shape[1])

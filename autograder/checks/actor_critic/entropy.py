@@ -21,7 +21,6 @@ def _right(logits: Tensor) -> Tensor:
     return -(log_probs.exp() * log_probs).sum(-1)
 
 
-
 SURE = torch.tensor([[1e4, -1e4, 0.0], [-1e4, -1e4, 1e4]], dtype=torch.float64)
 LARGE = torch.tensor([[-1e4, 1e4, 1e4, 0.0]], dtype=torch.float64)
 
@@ -131,9 +130,7 @@ part of the loss, so gradients must flow.
         ),
     ),
     variants={
-        "logsumexp": lambda logits: (
-            logits.logsumexp(-1) - (logits.softmax(-1) * logits).sum(-1)
-        ),
+        "logsumexp": lambda logits: logits.logsumexp(-1) - (logits.softmax(-1) * logits).sum(-1),
         "Categorical": lambda logits: torch.distributions.Categorical(logits=logits).entropy(),
     },
 )

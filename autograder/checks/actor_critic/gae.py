@@ -169,12 +169,12 @@ other. The result is data for the losses: no gradient may flow into it.
                 "rewards": _double([[0.0, 0.0, 0.0]]),
                 "discounts": _double([[0.5, 0.5, 0.5]]),
                 "values": _double([[0.0, 0.0, 8.0]]),
-                "next_values": _double([[0.0, 4.0, 16.0]]),
+                "next_values": _double([[0.0, 4.0, 20.0]]),
                 "ends": _double([[0.0, 1.0, 0.0]]),
                 "lam": 1.0,
             },
             "the second step is truncated: worth half of what follows, 4, and the third column is another trajectory",
-            expected=_double([[1.0, 2.0, 0.0]]),
+            expected=_double([[1.0, 2.0, 2.0]]),
         ),
         Case(
             "three rows of pieces",
@@ -196,7 +196,9 @@ other. The result is data for the losses: no gradient may flow into it.
             oracle=gae_double_sum,
         ),
         Law(probes.bool_and_float_flags_agree, "flags of both kinds"),
-        Law(probes.nothing_leaks_from_the_next_trajectory, "a trajectory knows nothing of the next"),
+        Law(
+            probes.nothing_leaks_from_the_next_trajectory, "a trajectory knows nothing of the next"
+        ),
         Law(
             probes.two_trajectories_in_a_row_are_as_good_as_two_rows,
             "how rows are cut is an accident",

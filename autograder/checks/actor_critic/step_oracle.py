@@ -29,7 +29,11 @@ class _Parts:
         )
         keep = rollout.mask > 0
         self.settings = settings
-        self.x, self.values, self.actions = x[:, :-1][keep], values[:, :-1][keep], rollout.actions[keep]
+        self.x, self.values, self.actions = (
+            x[:, :-1][keep],
+            values[:, :-1][keep],
+            rollout.actions[keep],
+        )
         raw = advantages[keep]
         self.targets = raw + self.values
         spread = (raw - raw.mean()).square().mean().sqrt()

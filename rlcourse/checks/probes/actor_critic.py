@@ -198,9 +198,7 @@ def numbers_for_the_log(
     """What is returned, as plain numbers."""
     agent = small_agent(seed)
     optimizer = torch.optim.SGD(agent.parameters(), lr=0.1)
-    metrics = actor_critic_step(
-        agent, some_rollout(seed), optimizer, ActorCriticConfig(**settings)
-    )
+    metrics = actor_critic_step(agent, some_rollout(seed), optimizer, ActorCriticConfig(**settings))
     return {name: float(metrics[name]) for name in sorted(metrics)}
 
 
