@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from gymnasium import spaces
 from gymnasium.vector import VectorEnv
 
 from rlcourse.actor_critic import actor_critic_step
@@ -59,10 +60,15 @@ class A2CConfig:
 def make_agent(
     envs: VectorEnv[Any, Any, Any], config: A2CConfig, generator: torch.Generator
 ) -> ActorCritic:
-    """An actor and a critic of the size that the environments need."""
-    shape = envs.single_observation_space.shape
-    assert shape is not None, "observations must be arrays"
-    return ActorCritic(shape[0], int(envs.single_action_space.n), generator, config.hidden)
+    """An actor and a critic of the size that the environments need.
+
+    Raises:
+        ValueError: if observations are no rows of numbers, or actions are not discrete.
+    """
+    shape, actions = envs.single_observation_space.shape, envs.single_action_space
+    if not shape or not isinstance(actions, spaces.Discrete):
+        raise ValueError("a2c needs observations that are rows of numbers, and discrete actions")
+    return ActorCritic(shape[0], int(actions.n), generator, config.hidden)
 
 
 def a2c(

@@ -155,8 +155,8 @@ class TwoBackwards(Update):
     def descend(self, loss: Tensor, optimizer: Optimizer) -> float:
         for parameter in self.agent.parameters():
             parameter.grad = None
-        (0.5 * loss).backward(retain_graph=True)  # type: ignore[no-untyped-call]
-        (0.5 * loss).backward()  # type: ignore[no-untyped-call]
+        (0.5 * loss).backward(retain_graph=True)
+        (0.5 * loss).backward()
         return self.clip_and_step(optimizer)
 
 

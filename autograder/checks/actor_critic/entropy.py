@@ -37,7 +37,7 @@ How undecided is a policy? Write its entropy in nats, finite, with a finite grad
 part of the loss, so gradients must flow.
 """,
     hints=(
-        "A probability of 0 contributes 0, but 0 · log 0 is NaN for a computer: never form log of a rounded probability.",
+        "A probability of 0 contributes 0, but a computer says NaN: never take the log of a rounded probability.",
         "H = −Σ p log p over the last axis; log p = logits − logsumexp(logits) is finite even where p is rounded to 0.",
         "log_probs = torch.log_softmax(logits, dim=-1); then −(log_probs.exp() * …) summed over the last axis.",
     ),

@@ -125,7 +125,7 @@ as a constant, below 0 is worse than a constant. If all returns are equal there 
         Mistake(
             "zero variance gives an infinity",
             lambda values, returns: 1 - _ratio(values, returns),
-            "If all returns are equal, the division by 0 gives −inf and spoils every mean in the log. NaN was asked for.",
+            "If all returns are equal, the division by 0 gives −inf and spoils every mean. NaN was asked for.",
         ),
         Mistake(
             "mean squares instead of variances",

@@ -59,7 +59,8 @@ class _Parts:
         }
 
     def norm(self) -> Tensor:
-        return torch.cat([g.flatten() for g in self.gradients().values()]).norm()
+        norm: Tensor = torch.cat([g.flatten() for g in self.gradients().values()]).norm()
+        return norm
 
 
 def parameters(seed: int, updates: int, settings: dict[str, Any]) -> Weights:

@@ -107,7 +107,7 @@ discount is 0, and nothing is bootstrapped.
             lambda rewards, discounts, values, next_values: (
                 rewards + discounts * next_values - (discounts > 0) * values
             ),
-            "Termination wipes out the future, not the past: what the critic had promised at the last step still counts.",
+            "Termination wipes out the future, not the past: what had been promised at the last step still counts.",
         ),
         Mistake(
             "the termination is ignored",
