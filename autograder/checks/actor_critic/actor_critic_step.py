@@ -198,7 +198,7 @@ Your earlier functions may be used; in grading they are replaced by right ones.
         Case(
             "one update",
             {"seed": 0, "updates": 1, "settings": PLAIN},
-            "raw advantages, a gradient that needs no shortening: all parameters against derivatives worked out by hand",
+            "raw advantages, a gradient that needs no shortening: all parameters, against derivatives by hand",
             probe=probes.parameters_after,
             oracle=parameters,
         ),

@@ -52,7 +52,7 @@ gives 0.
     hints=(
         "Make actions more probable that were better than expected: weight each log-probability with its advantage.",
         "−Σ mask · A · log π / Σ mask. The A must not be differentiated; the divisor must not be 0.",
-        "Multiply mask, advantages.detach() and log_probs; sum; divide by mask.sum().clamp(min=1); put a minus in front.",
+        "Multiply mask, advantages.detach() and log_probs; sum; divide by mask.sum().clamp(min=1); a minus in front.",
     ),
     checks=(
         Case(
