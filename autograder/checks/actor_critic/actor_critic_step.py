@@ -82,7 +82,7 @@ class Update:
             "actor_loss": actor.item(),
             "critic_loss": critic.item(),
             "entropy": undecided.item(),
-            "explained_variance": float(1 - left.var() / came.var()),
+            "explained_variance": float(1 - left.var(correction=0) / came.var(correction=0)),
             "grad_norm": norm,
         }
 

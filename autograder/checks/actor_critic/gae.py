@@ -81,7 +81,8 @@ def _sums(
     lam: float,
 ) -> Tensor:
     """Another right way: the double sum of the paper."""
-    found = gae_double_sum(rewards, discounts, values, next_values, ends, lam)
+    data = (x.detach() for x in (rewards, discounts, values, next_values, ends))
+    found = gae_double_sum(*data, lam)
     return found.to(rewards.dtype)
 
 
