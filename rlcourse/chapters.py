@@ -32,6 +32,7 @@ class Chapter:
 
 CHAPTERS: tuple[Chapter, ...] = (
     Chapter(2, "policy_gradient", "Policy gradient"),
+    Chapter(3, "baselines", "Variance and baselines", ("policy_gradient",)),
     Chapter(6, "actor_critic", "Advantage and actor–critic", ("policy_gradient",)),
 )
 

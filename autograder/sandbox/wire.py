@@ -17,7 +17,7 @@ MAX_HEAD = 4 << 20
 MAX_BLOB = 256 << 20
 """Raw bytes in one frame."""
 _PREFIX = struct.Struct("!BII")
-_CHUNK = 1 << 18
+_SMALL, _CHUNK = 1 << 14, 1 << 18
 
 
 class WireError(Exception):
@@ -32,6 +32,10 @@ def _refuse(token: str) -> Any:
     raise WireError(f"a number that is no integer: {token[:40]}")
 
 
+_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+_DECODER = json.JSONDecoder(parse_float=_refuse, parse_constant=_refuse)
+
+
 def parse_head(raw: bytes) -> dict[str, Any]:
     """Parse the JSON head of a frame.
 
@@ -39,7 +43,7 @@ def parse_head(raw: bytes) -> dict[str, Any]:
         WireError: for anything but a JSON object of strings, integers and lists, not too deep.
     """
     try:
-        head = json.loads(raw, parse_float=_refuse, parse_constant=_refuse)
+        head = _DECODER.decode(raw.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise WireError(f"no JSON: {str(error)[:200]}") from None
     if not isinstance(head, dict):
@@ -61,6 +65,7 @@ class Channel:
         sock.setblocking(patience is None)
         self._sock = sock
         self._patience = patience
+        self._buffer = bytearray()
 
     def send(self, kind: int, head: dict[str, Any], blob: bytes | bytearray = b"") -> None:
         """Send one frame.
@@ -69,16 +74,15 @@ class Channel:
             WireError: if the frame would be over the bounds.
             PeerClosed: if nobody listens any more.
         """
-        raw = json.dumps(head, allow_nan=False, separators=(",", ":")).encode("ascii")
+        raw = _ENCODER.encode(head).encode("ascii")
         if len(raw) > MAX_HEAD or len(blob) > MAX_BLOB:
             raise WireError(f"a message of {len(raw) + len(blob)} bytes is too large to send")
         view = memoryview(_PREFIX.pack(kind, len(raw), len(blob)) + raw + bytes(blob))
         while view:
-            self._wait(write=True)
             try:
                 view = view[self._sock.send(view[:_CHUNK]) :]
             except BlockingIOError:
-                continue
+                self._wait(write=True)
             except OSError as error:
                 raise PeerClosed(str(error)) from None
 
@@ -106,19 +110,25 @@ class Channel:
         return self._sock.fileno()
 
     def _exactly(self, size: int) -> bytearray:
-        buffer = bytearray()
-        while len(buffer) < size:
+        while len(self._buffer) < size:
+            self._read(size - len(self._buffer))
+        taken, self._buffer = self._buffer[:size], self._buffer[size:]
+        return taken
+
+    def _read(self, wanted: int) -> None:
+        """Read what is there, at least one byte; never make room on the sender's word alone."""
+        try:
+            chunk = self._sock.recv(min(max(wanted, _SMALL), _CHUNK))
+        except BlockingIOError:
             self._wait(write=False)
-            try:
-                chunk = self._sock.recv(min(size - len(buffer), _CHUNK))
-            except BlockingIOError:
-                continue
-            except OSError as error:
-                raise PeerClosed(str(error)) from None
-            if not chunk:
-                raise PeerClosed("the connection ended")
-            buffer += chunk
-        return buffer
+            return
+        except OSError as error:
+            raise PeerClosed(str(error)) from None
+        if not chunk:
+            raise PeerClosed("the connection ended")
+        if self._patience is not None:
+            self._patience()
+        self._buffer += chunk
 
     def _wait(self, write: bool) -> None:
         if self._patience is None:

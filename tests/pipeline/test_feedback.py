@@ -81,7 +81,9 @@ def test_the_students_own_page(
     assert f"{row.score:g} of {row.max_score:g} points" in own
     for number in ("2.1", "2.3", "2.6"):
         assert find_exercise(number).title in own
-    assert own.count(">passed<") == 8 and own.count(">fail<") == 2 and own.count(">timeout<") == 2
+    assert (
+        own.count(">passed<") == 8 and own.count(">not yet<") == 2 and own.count(">timeout<") == 2
+    )
     assert "2.3: fail" in own and find_exercise("2.3").section in own
     assert "left out: secret.txt" in own
     assert "Score" in notebook and "Content-Security-Policy" in notebook

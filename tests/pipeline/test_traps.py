@@ -45,6 +45,7 @@ def test_a_missing_module_is_neither_the_stub_nor_the_solution(
         assert not (folder / "policy_gradient.py").exists()
 
 
+@pytest.mark.slow
 def test_alembic_is_found_without_help(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     """A new gradebook calls the bare command ``alembic``, which only this environment has."""
     (course.root / "gradebook.db").unlink()

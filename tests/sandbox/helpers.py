@@ -125,7 +125,7 @@ class Student:
 
 def run_as(user: int, arguments: Sequence[str], **options: Any) -> subprocess.CompletedProcess[str]:
     """Run Python as another user, who can reach it wherever it is installed."""
-    if os.geteuid() == user:
+    if os.geteuid() == user and (user != 0 or _closed_folder() == Path("/")):
         command = [sys.executable, *arguments]
     elif os.geteuid() != 0:
         pytest.skip(f"only root can run something as user {user}")

@@ -161,7 +161,9 @@ def test_aliasing_shows(student: Student) -> None:
 
 def test_a_generator_advances_here_and_there(student: Student) -> None:
     mine, twin = (torch.Generator().manual_seed(3) for _ in range(2))
-    f = student.define("f = lambda g, again: (torch.rand(2, generator=g), again(g), torch.rand(1, generator=g))")
+    f = student.define(
+        "f = lambda g, again: (torch.rand(2, generator=g), again(g), torch.rand(1, generator=g))"
+    )
 
     def again(generator: torch.Generator) -> torch.Tensor:
         return torch.rand(2, generator=generator)
@@ -210,11 +212,14 @@ def f(env):
     assert np.array_equal(step[0], right.step(1)[0])
 
 
-@pytest.mark.parametrize("name", ["__class__", "spec", "_np_random", "expected", "__init__.__globals__"])
+@pytest.mark.parametrize(
+    "name", ["__class__", "spec", "_np_random", "expected", "__init__.__globals__"]
+)
 def test_only_listed_names_are_within_reach(student: Student, name: str) -> None:
     env = gymnasium.make("CartPole-v1")
     source = f"def f(env, raw): return raw(env, {name!r})"
-    source += "\ndef raw(env, name):\n    peer, number, *_ = env.__dict__['_home']\n    return peer.request('get', [number, name])"
+    source += "\ndef raw(env, name):\n    peer, number, *_ = env.__dict__['_home']\n"
+    source += "    return peer.request('get', [number, name])"
     with pytest.raises(AttributeError):
         student.define("import autograder.sandbox.guest\n" + source, "raw")(env, name)
 
@@ -243,7 +248,10 @@ def f(model, optimizer, x, y):
 
 def test_a_target_network_is_updated_in_place(student: Student) -> None:
     target, online = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
-    right = [0.9 * t.detach() + 0.1 * o.detach() for t, o in zip(target.parameters(), online.parameters(), strict=True)]
+    right = [
+        0.9 * t.detach() + 0.1 * o.detach()
+        for t, o in zip(target.parameters(), online.parameters(), strict=True)
+    ]
     source = """
 def f(target, online, tau):
     with torch.no_grad():
@@ -343,7 +351,9 @@ def test_a_stand_in_function_is_used_while_it_is_replaced(student: Student) -> N
 def test_the_global_generators_of_the_student_are_watched(student: Student) -> None:
     from autograder.sandbox.proxy import RemoteSubject
 
-    student.host.request("cell", "import sys, types\nsys.modules['rlcourse.t'] = types.ModuleType('t')")
+    student.host.request(
+        "cell", "import sys, types\nsys.modules['rlcourse.t'] = types.ModuleType('t')"
+    )
     subject = RemoteSubject(lambda: student.host, "t")
     before = subject.global_rng_state()
     assert subject.global_rng_state() == before

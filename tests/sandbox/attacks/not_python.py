@@ -2,4 +2,4 @@
 # fmt: off
 # A module that is no Python.
 # score: 0
-def double(x:
+exec("def double(x:")
