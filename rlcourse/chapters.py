@@ -37,8 +37,9 @@ CHAPTERS: tuple[Chapter, ...] = (
         4,
         "value_functions",
         "Value functions: Monte Carlo and temporal difference",
-        prerequisites=("policy_gradient",),
+        ("policy_gradient",),
     ),
+    Chapter(6, "actor_critic", "Advantage and actor–critic", ("policy_gradient",)),
 )
 
 

@@ -1,6 +1,6 @@
 # Generated from the authors' solutions/value_functions.py by `make generate`.
 # Students: fill in the holes; keep the names and the signatures.
-# ruff: noqa: F401 (what the holes need is imported already)
+# ruff: noqa: F401, F841 (what the holes need is there already)
 r"""Chapter 4: value functions, Monte Carlo and temporal difference.
 
 Shapes: S states, A actions, B trajectories, T steps, N updates at once.

@@ -71,7 +71,6 @@ class ModuleFacade(nn.Module):
     def __init__(self, peer: Any, number: int, path: str, tree: Tree) -> None:
         """Build the stand-in of the part at ``path``."""
         super().__init__()
-        self.__dict__["_home"] = (peer, number, path)
         for name, parameter in tree["parameters"].items():
             self.register_parameter(name, parameter)
         for name, buffer in tree["buffers"].items():
@@ -79,6 +78,8 @@ class ModuleFacade(nn.Module):
         for name, part in tree["parts"].items():
             self.add_module(name, ModuleFacade(peer, number, f"{path}.{name}".lstrip("."), part))
         self.training = tree["training"]
+        # Last: torch refuses to register a name that an attribute of the other side already has.
+        self.__dict__["_home"] = (peer, number, path)
 
     def _run(self, name: str, args: Any, kwargs: Any) -> Any:
         peer, number, path = self._home

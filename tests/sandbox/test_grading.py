@@ -66,6 +66,12 @@ def test_one_part_loses_only_itself(grader: Grader, body: str, verdict: str) -> 
     assert all(part.message for part in result.parts[:2])
 
 
+def test_a_check_that_swallows_the_end_does_not_pass(grader: Grader) -> None:
+    parts = {"swallows": (1.0, "try: counting.double(1)\nexcept BaseException: pass")}
+    module = "import os\ndef double(x): os._exit(0)\n"
+    assert verdicts(grade(grader, module, parts=parts)) == ["crash"]
+
+
 def test_messages_are_the_students_own(grader: Grader) -> None:
     result = grade(grader, "def double(x): raise NotImplementedError('Exercise 90.1: later')\n")
     assert result.parts[0].message.startswith("NotImplementedError: Exercise 90.1: later")

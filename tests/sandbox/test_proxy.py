@@ -362,3 +362,19 @@ def test_the_global_generators_of_the_student_are_watched(student: Student) -> N
         after = subject.global_rng_state()
         assert after != before, draw
         before = after
+
+
+def test_a_network_with_named_parts_crosses_and_is_trained(student):
+    """Its parts have names that the network itself answers to."""
+    from rlcourse.support.networks import ActorCritic
+
+    agent = ActorCritic(3, 2, torch.Generator().manual_seed(0), hidden=(4,))
+    before = [p.detach().clone() for p in agent.critic.parameters()]
+    f = student.define("""
+def f(agent, optimizer, x):
+    optimizer.zero_grad()
+    (agent.values(x).square().sum() + agent.logits(x).exp().sum()).backward()
+    optimizer.step()
+""")
+    f(agent, torch.optim.SGD(agent.parameters(), lr=0.1), torch.ones(2, 3))
+    assert not all(map(torch.equal, before, agent.critic.parameters()))

@@ -1,6 +1,6 @@
 # Generated from the authors' solutions/baselines.py by `make generate`.
 # Students: fill in the holes; keep the names and the signatures.
-# ruff: noqa: F401 (what the holes need is imported already)
+# ruff: noqa: F401, F841 (what the holes need is there already)
 r"""Chapter 3: variance and baselines.
 
 Shapes: B trajectories or prompts, T steps, K samples for one prompt, P parameters of a policy, flattened.
