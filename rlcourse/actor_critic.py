@@ -10,6 +10,7 @@ this step, because it terminated or because the clock cut it off.
 
 import torch
 from torch import Tensor
+from torch.distributions import Categorical
 
 from rlcourse.support.actor_critic_config import ActorCriticConfig
 from rlcourse.support.networks import ActorCritic
@@ -171,7 +172,7 @@ def actor_critic_step(
         before the update) and ``grad_norm`` (before it was shortened).
     """
     logits, values = agent.logits(rollout.states), agent.values(rollout.observations)
-    log_probs = logits.log_softmax(-1).gather(-1, rollout.actions.unsqueeze(-1)).squeeze(-1)
+    log_probs = Categorical(logits=logits).log_prob(rollout.actions)
     values, next_values = values[:, :-1], values[:, 1:]
     discounts = rollout.discounts(config.gamma)
     # Exercise 6.7: your code here (20 lines in our solution).

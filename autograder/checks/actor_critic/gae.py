@@ -81,8 +81,14 @@ def _sums(
     lam: float,
 ) -> Tensor:
     """Another right way: the double sum of the paper."""
-    data = (x.detach() for x in (rewards, discounts, values, next_values, ends))
-    found = gae_double_sum(*data, lam)
+    found = gae_double_sum(
+        rewards.detach(),
+        discounts.detach(),
+        values.detach(),
+        next_values.detach(),
+        ends.detach(),
+        lam,
+    )
     return found.to(rewards.dtype)
 
 
