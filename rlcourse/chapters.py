@@ -30,7 +30,10 @@ class Chapter:
         return f"{self.number:02d}_{self.module}"
 
 
-CHAPTERS: tuple[Chapter, ...] = (Chapter(2, "policy_gradient", "Policy gradient"),)
+CHAPTERS: tuple[Chapter, ...] = (
+    Chapter(1, "language_modeling", "Why language models need reinforcement learning"),
+    Chapter(2, "policy_gradient", "Policy gradient"),
+)
 
 
 def find_chapter(text: str) -> Chapter:
