@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cosine_similarity, logsigmoid
+from torch.nn.functional import logsigmoid, normalize
 
 IGNORE = -100
 """The label of a position that no loss should look at."""
@@ -107,7 +107,7 @@ def corrupt_spans(
         ValueError: if a span is empty, out of order, overlaps another or leaves the text, or if there are not more
             sentinels than spans.
     """
-    # Exercise 1.4: your code here (13 lines in our solution).
+    # Exercise 1.4: your code here (11 lines in our solution).
     raise NotImplementedError("Exercise 1.4: write corrupt_spans")
 
 
@@ -151,5 +151,5 @@ def sample_tokens(
     Raises:
         ValueError: if the temperature is negative or ``top_k`` below 1.
     """
-    # Exercise 1.6: your code here (9 lines in our solution).
+    # Exercise 1.6: your code here (8 lines in our solution).
     raise NotImplementedError("Exercise 1.6: write sample_tokens")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cosine_similarity, logsigmoid
+from torch.nn.functional import logsigmoid, normalize
 
 IGNORE = -100
 """The label of a position that no loss should look at."""
@@ -53,7 +53,7 @@ def analogy(embeddings: Tensor, a: int, b: int, c: int) -> int:
     """
     ### BEGIN SOLUTION 1.2
     wanted = embeddings[b] - embeddings[a] + embeddings[c]
-    similarity = cosine_similarity(embeddings, wanted.unsqueeze(0), dim=1)
+    similarity = normalize(embeddings) @ wanted
     similarity[[a, b, c]] = -torch.inf
     return int(similarity.argmax())
     ### END SOLUTION
@@ -119,15 +119,13 @@ def corrupt_spans(
     """
     ### BEGIN SOLUTION 1.4
     if len(sentinels) <= len(spans):
-        raise ValueError(
-            f"{len(spans)} spans need {len(spans) + 1} sentinels, got {len(sentinels)}"
-        )
+        raise ValueError(f"{len(sentinels)} sentinels for {len(spans)} spans: one is missing")
     text, source, target, done = tokens.tolist(), [], [], 0
-    for (start, end), sentinel in zip(spans, sentinels, strict=False):
+    for number, (start, end) in enumerate(spans):
         if not done <= start < end <= len(text):
             raise ValueError(f"span ({start}, {end}) is empty, out of order or outside the text")
-        source += [*text[done:start], sentinel]
-        target += [sentinel, *text[start:end]]
+        source += [*text[done:start], sentinels[number]]
+        target += [sentinels[number], *text[start:end]]
         done = end
     source, target = source + text[done:], [*target, sentinels[len(spans)]]
     return tokens.new_tensor(source), tokens.new_tensor(target)
@@ -182,10 +180,9 @@ def sample_tokens(
     if temperature < 0 or (top_k is not None and top_k < 1):
         raise ValueError(f"{temperature=} must be at least 0 and {top_k=} at least 1")
     if temperature == 0:
-        return logits.argmax(dim=-1)
-    size = logits.shape[-1]
-    best, tokens = logits.topk(size if top_k is None else min(top_k, size), dim=-1)
-    scaled = (best - best[:, :1]) / temperature
-    drawn = torch.multinomial(scaled.softmax(dim=-1), 1, generator=generator)
-    return tokens.gather(-1, drawn).squeeze(-1)
+        return logits.argmax(dim=1)
+    best, tokens = logits.sort(descending=True)
+    scaled = (best[:, :top_k] - best[:, :1]) / temperature
+    drawn = torch.multinomial(scaled.softmax(dim=1), 1, generator=generator)
+    return tokens.gather(1, drawn).squeeze(1)
     ### END SOLUTION

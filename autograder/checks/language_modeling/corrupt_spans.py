@@ -145,7 +145,7 @@ answer. Refuse spans that make no sense.
         "before each span, and what to the target?",
         "For span (start, end) with sentinel s: source gets text[done:start] and s; target gets s and text[start:end]; "
         "then done = end. Behind the loop: the rest of the text, and one more sentinel.",
-        "tokens.tolist() makes it lists; zip(spans, sentinels) pairs them; raise ValueError unless "
+        "tokens.tolist() makes it lists; enumerate(spans) counts them; raise ValueError unless "
         "done <= start < end <= len(text) and there are more sentinels than spans; tokens.new_tensor(list) at the end.",
     ),
     checks=(
