@@ -18,7 +18,7 @@ from rlcourse.recipes.tiny_transformer import (
     left_only,
     source_then_left,
 )
-from rlcourse.recipes.words import END, MASK, PAD, SENTINELS, SPECIALS, START, pad
+from rlcourse.recipes.words import END, MASK, PAD, RARE, SENTINELS, SPECIALS, START, pad
 
 Pair = tuple[Sequence[int], Sequence[int]]
 """What a text-to-text model reads, and what it should write."""
@@ -107,10 +107,15 @@ def train_causal(
 
 
 def causal_loss(model: TinyTransformer, texts: Sequence[Sequence[int]]) -> Tensor:
-    """() mean loss per token of texts, in nats; each begins with ``START``, which nothing predicts."""
+    """() mean loss per known token of texts, in nats; each begins with ``START``, which nothing predicts."""
     tokens = pad(texts)
     logits = model.logits(model(tokens, left_only(tokens)))
-    return causal_lm_loss(logits, tokens, (tokens != PAD).float())
+    return causal_lm_loss(logits, tokens, _known(tokens).float())
+
+
+def _known(tokens: Tensor) -> Tensor:
+    """Where there is something to predict: no padding, and no word that the model has no name for."""
+    return (tokens != PAD) & (tokens != RARE)
 
 
 def train_text_to_text(
@@ -131,9 +136,8 @@ def text_to_text_loss(model: TinyTransformer, pairs: Sequence[Pair]) -> Tensor:
     """() mean loss per token of the targets; the sources are read, not predicted."""
     tokens = pad([[*source, START, *target, END] for source, target in pairs])
     lengths = torch.tensor([len(source) + 1 for source, _ in pairs])
-    answer = torch.arange(tokens.shape[1]) >= lengths.unsqueeze(1)
-    mask = (answer & (tokens != PAD)).float()
-    predicts = mask[:, 1:].bool()
+    target = torch.arange(tokens.shape[1]) >= lengths.unsqueeze(1)
+    predicts = (target & _known(tokens))[:, 1:]
     hidden = model(tokens, source_then_left(tokens, lengths))[:, :-1][predicts]
     labels = tokens[:, 1:][predicts]
     return cross_entropy(model.logits(hidden), labels)
@@ -148,6 +152,7 @@ def answer(model: TinyTransformer, sources: Sequence[Sequence[int]], longest: in
         lengths = torch.tensor([tokens.shape[1]])
         for _ in range(longest):
             logits = model.logits(model(tokens, source_then_left(tokens, lengths))[:, -1])
+            logits[:, [PAD, START, MASK, RARE]] = -torch.inf
             best = logits.argmax(dim=-1)
             if best.item() == END:
                 break
@@ -171,7 +176,7 @@ def continue_texts(
     over = torch.zeros(number, dtype=torch.bool)
     while tokens.shape[1] < longest and not over.all():
         logits = model.logits(model(tokens, left_only(tokens))[:, -1])
-        logits[:, [PAD, START, MASK, *SENTINELS]] = -torch.inf
+        logits[:, [PAD, START, MASK, RARE, *SENTINELS]] = -torch.inf
         drawn = sample_tokens(logits, temperature, top_k, generator).masked_fill(over, PAD)
         over |= drawn == END
         tokens = torch.cat([tokens, drawn.unsqueeze(1)], dim=1)
