@@ -1,5 +1,6 @@
 # Generated from the authors' solutions/policy_gradient.py by `make generate`.
 # Students: fill in the holes; keep the names and the signatures.
+# ruff: noqa: F401 (what the holes need is imported already)
 r"""Chapter 2: policy gradient.
 
 Shapes: B trajectories, T steps, S states, A actions, N samples, D numbers in an observation.

@@ -109,7 +109,9 @@ def _cell(kind: str, name: str, text: str, points: float | None = None) -> Noteb
     }
     if points is not None:
         nbgrader["points"] = points
-    metadata = {"nbgrader": nbgrader}
+    metadata: dict[str, object] = {"nbgrader": nbgrader}
+    if points is not None:
+        metadata["tags"] = ["raises-exception"]  # *Run All* goes on to the next exercise
     made: NotebookNode = (
         new_code_cell(text.rstrip("\n"), id=name, metadata=metadata)
         if kind == "code"

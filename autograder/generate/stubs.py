@@ -11,6 +11,7 @@ MARKER = re.compile(r"(BEGIN|END)\s+SOLUTION", re.IGNORECASE)
 HEADER = """\
 # Generated from the authors' solutions/{module}.py by `make generate`.
 # Students: fill in the holes; keep the names and the signatures.
+# ruff: noqa: F401 (what the holes need is imported already)
 """
 
 

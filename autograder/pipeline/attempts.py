@@ -29,6 +29,8 @@ class Attempt:
     timestamp: datetime
     notes: tuple[str, ...] = ()
     lms_id: str = ""
+    person: str = ""
+    """The student's name as the learning platform spells it."""
 
     def files(self) -> tuple[dict[str, bytes], tuple[str, ...]]:
         """Its plain files, and what was left out."""
@@ -62,6 +64,7 @@ def _collected(course: Course, chapter: Chapter) -> list[Attempt]:
                 timestamp=datetime.fromisoformat(note["timestamp"]),
                 notes=tuple(notes),
                 lms_id=note["lms_id"],
+                person=note["name"],
             )
         )
     return found

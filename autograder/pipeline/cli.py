@@ -7,7 +7,7 @@ from pathlib import Path
 
 from autograder.pipeline.course import Course, default_course
 from autograder.pipeline.nbgrader_tools import NbgraderError
-from rlcourse.chapters import find_chapter
+from rlcourse.chapters import Chapter, find_chapter
 
 Command = Callable[[Course, argparse.Namespace], int]
 
@@ -34,8 +34,15 @@ def main(command: str, arguments: list[str]) -> int:
         return 130
 
 
+def _chapter(text: str) -> Chapter:
+    try:
+        return find_chapter(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def _chapter_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("chapter", type=find_chapter, help="such as ch02 or policy_gradient")
+    parser.add_argument("chapter", type=_chapter, help="such as ch02 or policy_gradient")
 
 
 def _jobs_argument(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +51,7 @@ def _jobs_argument(parser: argparse.ArgumentParser) -> None:
 
 def _collect_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", type=Path, nargs="+", help="a folder or a zip archive")
-    parser.add_argument("--chapter", type=find_chapter, help="if the files do not show it")
+    parser.add_argument("--chapter", type=_chapter, help="if the files do not show it")
 
 
 def _grade_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,6 +76,8 @@ def _export_arguments(parser: argparse.ArgumentParser) -> None:
 def _verify_arguments(parser: argparse.ArgumentParser) -> None:
     _chapter_argument(parser)
     _jobs_argument(parser)
+    about = "only the reference, the stub and a missing module"
+    parser.add_argument("--quick", action="store_true", help=about)
 
 
 def _folder_argument(parser: argparse.ArgumentParser) -> None:
@@ -139,10 +148,12 @@ def run_similarity(course: Course, options: argparse.Namespace) -> int:
 
 
 def run_verify(course: Course, options: argparse.Namespace) -> int:
-    """Grade submissions of known score, twice, in a course of their own."""
-    from autograder.pipeline.verify import verify
+    """Grade submissions of known score, twice, in a course of their own; then the attacks."""
+    from autograder.pipeline.verify import attack_suite, verify
 
-    problems = verify(course, options.chapter, options.jobs)
+    problems = verify(course, options.chapter, options.jobs, mistakes=not options.quick)
+    attacks = None if options.quick else attack_suite(course)
+    problems += [attacks] if attacks else []
     for problem in problems:
         print(f"WRONG {problem.specimen}: {problem.what}")
     return 1 if problems else 0

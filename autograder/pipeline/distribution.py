@@ -1,8 +1,9 @@
 """The student distribution: what a student may hold of the course, as a folder and as a zip archive.
 
-It is put together from a list of what goes in, never by leaving things out: stubs, support, the student's side of the
-checks, data, narrative pages, the released assignments and the files of the environment. Solutions, the author's side of
-the checks and the grader are not on that list; ``secrets.py`` looks for their lines in the finished folder all the same.
+It is put together from a list of what goes in, never by leaving things out: stubs, support, the
+student's side of the checks, data, narrative pages, the released assignments, the environment's files.
+Solutions, the author's side of the checks and the grader are not on that list; ``secrets.py`` looks
+for their lines in the finished folder all the same.
 """
 
 import shutil
@@ -83,19 +84,13 @@ def _content(course: Course, released: list[Chapter]) -> Iterator[tuple[Path, st
     repository = course.repository
     for file in _files(repository / "rlcourse"):
         yield file, str(file.relative_to(repository))
-    for name in ENVIRONMENT:
+    pages = [f"book/{page}.md" for page in ("index", "notation")]
+    pages += [f"book/{chapter.page}.md" for chapter in CHAPTERS]
+    pages += [f"book/exercises/{chapter.page}.md" for chapter in CHAPTERS]
+    for name in (*ENVIRONMENT, *pages):
         if (repository / name).exists():
             yield repository / name, name
-    book = repository / "book"
-    pages = {"index", "notation", *(chapter.page for chapter in CHAPTERS)}
-    for page in sorted(pages):
-        if (book / f"{page}.md").exists():
-            yield book / f"{page}.md", f"book/{page}.md"
-    for chapter in CHAPTERS:
-        exercises = book / "exercises" / f"{chapter.page}.md"
-        if exercises.exists():
-            yield exercises, f"book/exercises/{exercises.name}"
-    for file in _files(book / "_static") if (book / "_static").is_dir() else ():
+    for file in _files(repository / "book" / "_static"):
         yield file, str(file.relative_to(repository))
     for chapter in released:
         for name in (f"{chapter.module}.ipynb", f"{chapter.module}.py"):

@@ -9,9 +9,7 @@ from autograder.pipeline.safe_files import Item, Refusal
 from rlcourse.chapters import CHAPTERS, Chapter, find_chapter
 
 # Canvas: doejane_LATE_1234_56789_policy_gradient-1.py (name, user, number of the upload, file)
-CANVAS = re.compile(
-    r"^(?P<name>[^_/]+)_(?P<late>LATE_)?(?P<user>\d+)_\d+_(?P<file>.+)$"
-)
+CANVAS = re.compile(r"^(?P<name>[^_/]+)_(?P<late>LATE_)?(?P<user>\d+)_\d+_(?P<file>.+)$")
 # Moodle: Jane Doe_1234_assignsubmission_file_/policy_gradient.py, or the same without the slash
 MOODLE = re.compile(r"^(?P<name>[^/]+?)_(?P<user>\d+)_assignsubmission_file_?/?(?P<file>.+)$")
 MOODLE_TEXT = re.compile(r"^[^/]+?_\d+_assignsubmission_(onlinetext|comments)_")

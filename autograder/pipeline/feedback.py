@@ -11,8 +11,10 @@ from autograder.pipeline.gradebook import Row, gradebook_rows
 from autograder.pipeline.messages import exercise_of, is_hidden, shown_message
 from autograder.pipeline.nbgrader_tools import nbgrader_api, succeed
 from autograder.pipeline.replay import chosen_result
-from autograder.pipeline.result import PASS, Part, Result, write_atomically
+from autograder.pipeline.result import FAIL, MISSING, PASS, Part, Result, write_atomically
 from rlcourse.chapters import Chapter
+
+VERDICTS = {PASS: "passed", FAIL: "not yet", MISSING: "not handed in"}
 
 
 def feedback(course: Course, chapter: Chapter, student: str = "*") -> list[Path]:
@@ -43,7 +45,7 @@ def student_page(chapter: Chapter, row: Row, result: Result, attempts: int) -> s
         f"<h1>Chapter {chapter.number}: {escape(chapter.title)}</h1>",
         f"<p>{escape(row.student)}: <strong>{row.score:g} of {row.max_score:g} points</strong>.</p>",
         *_about_attempt(row, result, attempts),
-        "<table><thead><tr><th>Exercise</th><th>Tests</th><th>Points</th><th>What happened</th></tr></thead><tbody>",
+        "<table><thead><tr><th>Exercise</th><th>Tests</th><th>Points</th><th></th></tr></thead><tbody>",
         *(_line(part, row) for part in result.parts),
         "</tbody></table>",
         *_by_hand(result, row),
@@ -67,18 +69,16 @@ def _line(part: Part, row: Row) -> str:
     name = f"{exercise.number} {exercise.title}" if exercise else part.grade_id
     kind = "hidden" if is_hidden(part.grade_id) else "visible"
     score, most = row.parts.get(part.grade_id, (part.points, part.max_points))
-    passed = part.verdict == PASS
-    mark = (
-        '<span class="pass">passed</span>'
-        if passed
-        else f'<span class="fail">{part.verdict}</span>'
+    verdict = VERDICTS.get(part.verdict, part.verdict)
+    colour = "pass" if part.verdict == PASS else "fail"
+    line = (
+        f"<tr><td>{escape(name)}</td><td>{kind}</td>"
+        f'<td class="number">{score:g} / {most:g}</td>'
+        f'<td class="{colour}">{escape(verdict)}</td></tr>'
     )
     message = shown_message(part.grade_id, part.verdict, part.message)
-    told = f"<pre>{escape(message)}</pre>" if message else ""
-    return (
-        f"<tr><td>{escape(name)}</td><td>{kind}</td>"
-        f'<td class="number">{score:g} / {most:g}</td><td>{mark}{told}</td></tr>'
-    )
+    told = f'<tr><td colspan="4"><pre>{escape(message)}</pre></td></tr>' if message else ""
+    return line + told
 
 
 def _by_hand(result: Result, row: Row) -> Iterator[str]:

@@ -17,15 +17,16 @@ STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 52rem; margin: 2rem auto; padding: 0 1rem; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; background: #8881; padding: .6rem; border-radius: 4px; }
 table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; vertical-align: top; padding: .4rem .6rem; border-bottom: 1px solid #8886; }
+th, td { text-align: left; vertical-align: top; padding: .4rem .6rem .4rem 0; border-bottom: 1px solid #8886; }
 td.number { text-align: right; white-space: nowrap; }
 .pass { color: #1a7f37; } .fail { color: #cf222e; }
 @media (prefers-color-scheme: dark) { .pass { color: #3fb950; } .fail { color: #ff7b72; } a { color: #79c0ff; } }
 """
-TAGS = {
-    *"a abbr b blockquote br caption code dd div dl dt em h1 h2 h3 h4 h5 h6 hr i img li ol p pre s".split(),
-    *"section small span strong sub sup table tbody td tfoot th thead tr u ul".split(),
-}
+TAG_NAMES = """
+a abbr b blockquote br caption code dd div dl dt em h1 h2 h3 h4 h5 h6 hr i img li ol p pre s section
+small span strong sub sup table tbody td tfoot th thead tr u ul
+"""
+TAGS = set(TAG_NAMES.split())
 ATTRIBUTES = {
     "*": {"class", "id"},
     "a": {"href"},
@@ -102,10 +103,10 @@ def _told(output: NotebookNode, grade_id: str, hidden: bool) -> NotebookNode:
     return output
 
 
-class SafeHTMLExporter(HTMLExporter):  # type: ignore[misc]
+class SafeHTMLExporter(HTMLExporter):
     """nbgrader's feedback page, sanitised and dressed anew."""
 
-    def from_notebook_node(
+    def from_notebook_node(  # type: ignore[override]
         self, nb: NotebookNode, resources: Any = None, **kwargs: Any
     ) -> tuple[str, Any]:
         html, resources = super().from_notebook_node(nb, resources=resources, **kwargs)

@@ -4,7 +4,9 @@ A result is written whole or not at all, and the gradebook is made from results 
 moment the power fails, ``--resume`` goes on where the files are and ends with the same gradebook.
 """
 
+import fcntl
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -59,9 +61,35 @@ def grade(
 
     Raises:
         NbgraderError: if the chapter is not released.
+        ValueError: if there is nothing to grade.
+        RuntimeError: if this course is being graded already.
     """
+    with _alone(course):
+        return _grade(course, chapter, options, report)
+
+
+@contextmanager
+def _alone(course: Course) -> Iterator[None]:
+    """Hold the course's lock, which the system takes away from a process that died."""
+    place = course.root / "results"
+    place.mkdir(parents=True, exist_ok=True)
+    with (place / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            message = f"{course.root} is being graded by another process; wait for it"
+            raise RuntimeError(message) from error
+        yield
+
+
+def _grade(
+    course: Course, chapter: Chapter, options: Options, report: Callable[[str], None]
+) -> Summary:
     bench = set_up(course, chapter, load_settings(course.root), options.executor)
     attempts = find_attempts(course, chapter, options.student)
+    if not attempts:
+        advice = "collect a download first, or put work into submitted/<student>/"
+        raise ValueError(f"no attempt at {chapter.assignment} of {options.student!r}: {advice}")
     summary = Summary()
     with Progress(len(attempts), report) as progress:
         works = _works(course, attempts, bench, options, summary, progress)

@@ -62,9 +62,17 @@ class GradebookWriter:
         answer = self.api.autograde(chapter.assignment, result.student, force=True)
         succeed(f"nbgrader autograde of {result.student}", answer)
         if attempt.lms_id:
-            with open_gradebook(self.course) as gradebook:
-                gradebook.update_or_create_student(result.student, lms_user_id=attempt.lms_id)
+            self._name(attempt)
         write_atomically(mark, (json.dumps(entry) + "\n").encode())
+
+    def _name(self, attempt: Attempt) -> None:
+        """Keep what the learning platform knows of a student; a name that is there already stays."""
+        with open_gradebook(self.course) as gradebook:
+            student = gradebook.find_student(attempt.student)
+            student.lms_user_id = attempt.lms_id
+            if not (student.first_name or student.last_name):
+                student.last_name = attempt.person
+            gradebook.db.commit()
 
     def _is_entered(self, result: Result, mark: Path, entry: dict[str, str]) -> bool:
         notebook = f"{self.bench.chapter.module}.ipynb"
@@ -82,7 +90,9 @@ class GradebookWriter:
         normal = normalize(files, self.bench.skeleton, chapter)
         folder = self.course.normalized(result.student, chapter)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        new = Path(tempfile.mkdtemp(dir=folder.parent, prefix="."))
+        for unfinished in folder.parent.glob(".new-*"):  # of a run that was killed
+            shutil.rmtree(unfinished)
+        new = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".new-"))
         new.chmod(0o755)
         nbformat.write(normal.notebook, new / f"{chapter.module}.ipynb")
         if normal.module is not None:

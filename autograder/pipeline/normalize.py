@@ -88,8 +88,8 @@ def _read_cells(data: bytes, flags: list[str]) -> list[dict[str, Any]]:
 
 def graft(skeleton: NotebookNode, cells: list[dict[str, Any]], flags: list[str]) -> NotebookNode:
     """The skeleton with the student's answers in it and the student's own cells between."""
-    notebook = nbformat.from_dict(json.loads(json.dumps(skeleton)))
-    placed: dict[int, list[NotebookNode]] = {}
+    notebook: NotebookNode = nbformat.from_dict(json.loads(json.dumps(skeleton)))
+    placed: dict[int, list[dict[str, Any]]] = {}
     taken: set[int] = set()
     last = -1
     for cell in cells:

@@ -5,6 +5,7 @@ import re
 import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
@@ -49,6 +50,7 @@ def solution_lines(repository: Path) -> dict[str, Secret]:
     return {text: found for text, found in secret.items() if text not in public}
 
 
+@lru_cache
 def author_lines(repository: Path) -> dict[str, Secret]:
     """Every telling line of code of the author's checks that the student's side does not have itself."""
     secret: dict[str, Secret] = {}
@@ -57,8 +59,10 @@ def author_lines(repository: Path) -> dict[str, Secret]:
         for number, line in enumerate(code.splitlines(), 1):
             text = plain(line)
             if len(text) >= SHORTEST and re.search(r"[=(]", text) and "import" not in text:
-                secret.setdefault(text, Secret(f"autograder/checks/{file.name}:{number}", file.name))
-    return secret
+                secret.setdefault(
+                    text, Secret(f"autograder/checks/{file.name}:{number}", file.name)
+                )
+    return _not_shared(secret, repository)
 
 
 def plain(line: str) -> str:
@@ -82,7 +86,7 @@ def _without_strings(source: str) -> str:
 
 def find_secrets(folder: Path, repository: Path) -> Iterator[str]:
     """Where something secret stands, as ``file:line: what``."""
-    secret = solution_lines(repository) | _not_shared(author_lines(repository), repository)
+    secret = solution_lines(repository) | author_lines(repository)
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         name = str(path.relative_to(folder))
         if name.split("/")[0] in ("autograder", "solutions"):

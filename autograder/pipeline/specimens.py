@@ -9,7 +9,7 @@ from rlcourse.chapters import Chapter
 
 TIMESTAMP = "2027-01-15 12:00:00 UTC"
 
-PLANTED = '''
+PLANTED = """
 
 # A named mistake, planted to see whether the checks notice it.
 def _plant():
@@ -31,7 +31,7 @@ def _plant():
 
 
 {target} = _plant()
-'''
+"""
 
 
 def reference(course: Course, chapter: Chapter) -> str:

@@ -1,6 +1,8 @@
 """Verify a chapter's grading: the reference gets everything, the stub nothing, each named mistake is noticed, twice."""
 
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -58,6 +60,17 @@ def verify(
                 problems += [Problem(name, text) for text in _wrong(result, exercise)]
     report(f"{len(planted)} submissions of known score, graded twice: {len(problems)} problems")
     return problems
+
+
+def attack_suite(course: Course) -> Problem | None:
+    """Run the suite of hostile submissions, each with its ideal score; None if all got theirs."""
+    suite = course.repository / "tests" / "sandbox" / "test_attacks.py"
+    if not suite.exists():
+        return Problem("attacks", f"{suite} is missing")
+    command = [sys.executable, "-m", "pytest", "-q", "--no-header", str(suite)]
+    done = subprocess.run(command, cwd=course.repository, capture_output=True, text=True)
+    lines = done.stdout.strip().splitlines() or [done.stderr.strip()]
+    return Problem("attacks", "\n".join(lines[-10:])) if done.returncode else None
 
 
 def _specimens(course: Course, chapter: Chapter, mistakes: bool) -> Iterator[tuple[str, str]]:

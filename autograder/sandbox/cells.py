@@ -49,7 +49,7 @@ def make_shell() -> InteractiveShell:
     config.HistoryManager.hist_file = ":memory:"
     config.InteractiveShell.colors = "nocolor"
     shell = InteractiveShell.instance(config=config)
-    shell.run_cell("1", silent=True)
+    shell.run_cell("1", silent=True)  # type: ignore[no-untyped-call]
     return shell
 
 
@@ -60,7 +60,7 @@ class Cells:
         """Use this shell; keep so many characters of output."""
         self._shell = shell
         self._output = BoundedText(output_limit)
-        shell._showtraceback = self._keep_traceback
+        setattr(shell, "_showtraceback", self._keep_traceback)  # noqa: B010
         builtins.input = _no_input
 
     @contextmanager
@@ -79,7 +79,7 @@ class Cells:
     def run(self, source: str) -> list[str] | None:
         """Run one cell; return None, or the class, message and traceback of its error."""
         self._trace = ""
-        result = self._shell.run_cell(source, store_history=False)
+        result = self._shell.run_cell(source, store_history=False)  # type: ignore[no-untyped-call]
         error = result.error_before_exec or result.error_in_exec
         if isinstance(error, MemoryError):
             raise error

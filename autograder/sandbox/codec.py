@@ -203,7 +203,7 @@ class Decoder:
         return Content(coded[0], _list(coded[1]), raw, grad)
 
 
-_LETTER = {list: "l", tuple: "t", torch.Size: "z", set: "s", frozenset: "S"}
+_LETTER: dict[Any, str] = {list: "l", tuple: "t", torch.Size: "z", set: "s", frozenset: "S"}
 _MAKE: dict[str, Any] = {letter: kind for kind, letter in _LETTER.items()}
 
 

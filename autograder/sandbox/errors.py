@@ -5,9 +5,10 @@ import re
 from functools import cache
 
 _MIRRORED = (
-    "ArithmeticError", "AttributeError", "EOFError", "FileNotFoundError", "FloatingPointError", "ImportError",
-    "IndexError", "KeyError", "LookupError", "ModuleNotFoundError", "NameError", "NotImplementedError", "OSError",
-    "IndentationError", "OverflowError", "PermissionError", "RecursionError", "RuntimeError", "SyntaxError", "TypeError",
+    "ArithmeticError", "AttributeError", "EOFError", "FileNotFoundError", "FloatingPointError",
+    "ImportError", "IndentationError", "IndexError", "KeyError", "LookupError",
+    "ModuleNotFoundError", "NameError", "NotImplementedError", "OSError", "OverflowError",
+    "PermissionError", "RecursionError", "RuntimeError", "SyntaxError", "TypeError",
     "UnboundLocalError", "ValueError", "ZeroDivisionError",
 )  # fmt: skip
 """Exceptions that a check may want to catch by their class, as it would in one process."""

@@ -38,9 +38,11 @@ def allowed_names(value: Any) -> frozenset[str]:
     if isinstance(declared, frozenset):
         return declared
     if isinstance(value, gymnasium.Env | gymnasium.vector.VectorEnv):
-        return ENVIRONMENT & frozenset(dir(value))
+        return ENVIRONMENT
     if type(value).__module__.split(".")[:2] == ["rlcourse", "support"]:
-        return frozenset(name for name in dir(value) if not name.startswith("_"))
+        inherited = dir(torch.nn.Module) if isinstance(value, torch.nn.Module) else ()
+        public = {name for name in dir(value) if not name.startswith("_")}
+        return frozenset(public.difference(inherited))
     return frozenset()
 
 
@@ -53,7 +55,8 @@ def may_call(value: Any) -> bool:
 
 def describe(value: Any) -> dict[str, Any]:
     """Return what the stand-in of an object must know: names of methods and attributes, whether it is callable."""
-    methods, attributes = [], []
+    methods: list[str] = []
+    attributes: list[str] = []
     for name in sorted(allowed_names(value)):
         try:
             bound = isinstance(getattr(value, name), types.MethodType)

@@ -3,13 +3,10 @@
 import hashlib
 import importlib
 import io
-import random
-import re
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from typing import Any
 
-import numpy as np
 import torch
 
 import rlcourse
@@ -19,7 +16,6 @@ from autograder.sandbox.errors import (
     OutOfMemory,
     StudentError,
     StudentStopped,
-    StudentTimeout,
 )
 from autograder.sandbox.limits import Limits
 from autograder.sandbox.notebook import OWN, SETUP, TEST, Cell, read_cells, run_source
@@ -28,9 +24,16 @@ from autograder.sandbox.reference import passes_with_reference
 from autograder.sandbox.results import CellResult, PartResult, SubmissionResult, Verdict
 from autograder.sandbox.session import Cell as Sandbox
 from autograder.sandbox.session import Session
+from autograder.sandbox.verdicts import (
+    FORESEEN,
+    judge,
+    points_of,
+    seed_all,
+    seed_of,
+    steady,
+    verdict_of,
+)
 from rlcourse.checks import subject as subjects
-
-_ADDRESS = re.compile(r"\bat 0x[0-9a-f]{6,}")
 
 
 class Grading:
@@ -140,7 +143,7 @@ class Grading:
         except StudentError as error:
             message = f"{error.type_name}: {error}"
         except StudentStopped as error:
-            message = f"{_verdict_of(error).value}: {error}"
+            message = f"{verdict_of(error).value}: {error}"
             self._poisoned.add(cell.index)
         self._before.append(cell)
         output = self._printed()
@@ -148,7 +151,7 @@ class Grading:
         if cell.role == SETUP:
             self._set_up(cell)
         if cell.role == OWN and (output or message):
-            return CellResult(cell.index, output, _steady(message))
+            return CellResult(cell.index, output, steady(message))
         return None
 
     def _set_up(self, cell: Cell) -> None:
@@ -168,8 +171,8 @@ class Grading:
     def _run_test(self, cell: Cell) -> PartResult:
         said, value, problem = io.StringIO(), None, None
         try:
-            self.session.begin_part(_seed(cell))
-            _seed_all(_seed(cell))
+            self.session.begin_part(seed_of(cell.grade_id))
+            seed_all(seed_of(cell.grade_id))
             with redirect_stdout(said), redirect_stderr(said), torch.enable_grad():
                 value = run_source(cell.source, self._names, f"<{cell.grade_id}>")
         except GraderError:
@@ -180,15 +183,15 @@ class Grading:
             if self._session.failure is not None:
                 raise self._session.failure
             problem = self._session.stopped or problem
-        if problem is not None and not isinstance(problem, _FORESEEN):
+        if problem is not None and not isinstance(problem, FORESEEN):
             self._blame(cell, problem)
-        output = _steady(said.getvalue() + self._printed())
-        verdict, message = _judge(problem)
-        points = _points(value, cell.points) if verdict is Verdict.PASS else 0.0
+        output = steady(said.getvalue() + self._printed())
+        verdict, message = judge(problem)
+        points = points_of(value, cell.points) if verdict is Verdict.PASS else 0.0
         if isinstance(problem, OutOfMemory) and self._session is not None:
             self._session.close()
         self._drop_if_stopped()
-        return PartResult(cell.grade_id, verdict, points, cell.points, _steady(message), output)
+        return PartResult(cell.grade_id, verdict, points, cell.points, steady(message), output)
 
     def _blame(self, cell: Cell, problem: BaseException) -> None:
         """Find out whose fault an unforeseen exception is: ours, if the reference causes it too."""
@@ -197,7 +200,7 @@ class Grading:
             raise GraderError(f"{text} (the reference solution fails as well)") from problem
 
     def _printed(self) -> str:
-        return "" if self._session is None else _steady(self._session.take_output())
+        return "" if self._session is None else steady(self._session.take_output())
 
     def _drop_if_stopped(self) -> None:
         if self._session is not None and self._session.stopped is not None:
@@ -216,48 +219,7 @@ class _Names(dict[str, Any]):
         builtin = getattr(importlib.import_module("builtins"), name, _Names)
         if builtin is not _Names:
             return builtin
-        return self._grading.session.host.request("global", name)
-
-
-_FORESEEN = (AssertionError, StudentError, StudentStopped)
-
-
-def _judge(problem: BaseException | None) -> tuple[Verdict, str]:
-    if problem is None:
-        return Verdict.PASS, ""
-    if isinstance(problem, StudentStopped):
-        return _verdict_of(problem), problem.message
-    if isinstance(problem, StudentError):
-        return Verdict.ERROR, f"{problem.type_name}: {problem}\n{problem.trace}".strip()
-    if isinstance(problem, AssertionError):
-        return Verdict.FAIL, str(problem) or "a check did not hold"
-    kind = type(problem).__name__
-    return Verdict.ERROR, f"the check cannot use what your code returned ({kind}: {problem})"
-
-
-def _verdict_of(stopped: StudentStopped) -> Verdict:
-    if isinstance(stopped, StudentTimeout):
-        return Verdict.TIMEOUT
-    return Verdict.OUT_OF_MEMORY if isinstance(stopped, OutOfMemory) else Verdict.CRASH
-
-
-def _points(value: Any, most: float) -> float:
-    """Return the points of a test that ran through: all, or what its last line says."""
-    if type(value) not in (int, float):
-        return most
-    return min(max(float(value), 0.0), most) if value == value else 0.0
-
-
-def _seed(cell: Cell) -> int:
-    return int.from_bytes(hashlib.sha256(cell.grade_id.encode()).digest()[:4], "big")
-
-
-def _seed_all(seed: int) -> None:
-    random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002
-    torch.manual_seed(seed)
-
-
-def _steady(text: str) -> str:
-    """Leave out addresses of objects, which differ from run to run."""
-    return _ADDRESS.sub("at 0x0", text)
+        try:
+            return self._grading.session.host.request("global", name)
+        except StudentError:
+            raise NameError(f"name {name!r} is not defined") from None

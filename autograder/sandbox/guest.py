@@ -14,8 +14,8 @@ from torch import Tensor
 from autograder.sandbox import submission, tensors
 from autograder.sandbox.codec import Coded, Decoder, Encoder
 from autograder.sandbox.errors import plain_error
-from autograder.sandbox.gradients import FromTeacher, leaves_of
-from autograder.sandbox.mirrors import Content, write
+from autograder.sandbox.gradients import from_teacher, leaves_of
+from autograder.sandbox.make_mirror import make_mirror
 from autograder.sandbox.peer import Peer
 from autograder.sandbox.stand_ins import make_stand_in
 from autograder.sandbox.wire import Channel
@@ -122,10 +122,10 @@ class Guest(Peer):
         _, number, kind, coded_content, (requires_grad, is_leaf) = coded
         content = decoder.content(coded_content)
         assert content is not None
-        shared, leaf = _build(kind, content, requires_grad, is_leaf)
+        shared, leaf = make_mirror(kind, content, requires_grad, is_leaf)
         if leaf is not None and shared is not leaf:
             inputs = getattr(decoder, "inputs", [])
-            shared = FromTeacher.apply(self, number, leaf, *inputs) if inputs else leaf.clone()
+            shared = from_teacher(self, number, leaf, inputs) if inputs else leaf.clone()
         self.mirrors.borrow(number, shared, content, leaf)
         return shared
 
@@ -151,8 +151,8 @@ class Guest(Peer):
     def _rng(self, _: None) -> bytes:
         state = np.random.get_state(legacy=False)  # noqa: NPY002
         digest = hashlib.sha256(torch.get_rng_state().numpy().tobytes())
-        digest.update(repr((state["state"]["pos"], random.getstate())).encode())  # type: ignore[index,call-overload]
-        digest.update(state["state"]["key"].tobytes())  # type: ignore[index,call-overload]
+        digest.update(repr((state["state"]["pos"], random.getstate())).encode())
+        digest.update(state["state"]["key"].tobytes())
         return digest.digest()
 
     def _import(self, module: str) -> None:
@@ -190,42 +190,16 @@ class Guest(Peer):
     def _backward(self, value: list[Any]) -> list[Tensor | None]:
         handle, numbers, gradient = value
         output = self._with_gradients[handle]
-        leaves = [self.mirrors.leaf(number) for number in numbers]
+        found_leaves = (self.mirrors.leaf(number) for number in numbers)
+        leaves = [leaf for leaf in found_leaves if leaf is not None]
         self.asked_for_gradients = True
         try:
             found = torch.autograd.grad(
-                output,
-                leaves,
-                gradient,
-                retain_graph=True,
-                allow_unused=True,  # type: ignore[arg-type]
+                output, leaves, gradient, retain_graph=True, allow_unused=True
             )
         finally:
             self.asked_for_gradients = False
         return list(found)
-
-
-def _build(
-    kind: str, content: Content, requires_grad: bool, is_leaf: bool
-) -> tuple[Any, Tensor | None]:
-    """Make a mirror and, for a tensor that gradients flow to, the leaf they are asked for."""
-    if kind == "G":
-        generator = torch.Generator()
-        write(generator, content)
-        return generator, None
-    if kind == "A":
-        return tensors.rebuild_array(*content[:3]), None
-    value = tensors.rebuild(*content[:3])
-    if kind == "P":
-        value = torch.nn.Parameter(value, requires_grad=requires_grad)
-    if not requires_grad:
-        return value, None
-    leaf = value.requires_grad_(True)
-    if is_leaf:
-        if content.grad is not None:
-            leaf.grad = tensors.rebuild(*content.grad[:3])
-        return leaf, leaf
-    return None, leaf
 
 
 def _text_of(error: BaseException) -> str:

@@ -14,6 +14,7 @@ from autograder.sandbox.errors import StudentStopped, student_error
 from autograder.sandbox.gradients import FromStudent
 from autograder.sandbox.peer import Peer
 from autograder.sandbox.proxy import RemoteObject
+from autograder.sandbox.services import SERVES
 from autograder.sandbox.wire import Channel, PeerClosed, WireError
 
 _MESSAGE = 4000
@@ -40,7 +41,7 @@ class Host(Peer):
         self._hear = hear
         self._give_up = give_up
         self._writable: set[int] = set()
-        self._pulls: dict[int, tuple[Tensor, list[Tensor]]] = {}
+        self.pulls: dict[int, tuple[Tensor, list[Tensor]]] = {}
         self._active = 0
 
     def request(self, operation: str, value: Any = None) -> Any:
@@ -59,7 +60,7 @@ class Host(Peer):
         """Begin anew: nothing is lent any more."""
         self.mirrors.clear()
         self.objects.clear()
-        self._pulls.clear()
+        self.pulls.clear()
 
     def accept(self, number: int, content: Any) -> None:
         """Take over a change in place, of what the present call lent."""
@@ -144,9 +145,10 @@ class Host(Peer):
         number, name = coded[1], decoder.decode(coded[3])
         if type(number) is not int or not isinstance(name, str):
             raise WireError("no object")
-        known = self.objects.facade(number)
+        known: RemoteObject | None = self.objects.facade(number)
         if known is None:
-            known = self.objects.adopt(number, RemoteObject(self, number, name[:80]))
+            known = RemoteObject(self, number, name[:80])
+            self.objects.adopt(number, known)
         return known
 
     def _tensor(self, coded: list[Any], decoder: Decoder) -> Tensor:
@@ -161,7 +163,9 @@ class Host(Peer):
         if not all(isinstance(x, Tensor) and x.requires_grad for x in lent):
             raise WireError("a gradient to what has none")
         anchor = torch.zeros((), requires_grad=True)
-        made: Tensor = FromStudent.apply(self, int(handle), list(numbers), value, anchor, *lent)
+        made: Tensor = FromStudent.apply(  # type: ignore[no-untyped-call]
+            self, int(handle), list(numbers), value, anchor, *lent
+        )
         decoder.differentiable.append(made)
         return made
 
@@ -170,11 +174,11 @@ class Host(Peer):
         for tensor in encoder.differentiable:
             number = self.mirrors.find(tensor)
             if number is not None:
-                self._pulls[number] = (tensor, list(decoder.differentiable))
+                self.pulls[number] = (tensor, list(decoder.differentiable))
 
     def serve(self, operation: Any, value: Any, decoder: Decoder) -> Any:
         """Do what the student's code asks of an object that was lent to it."""
-        serve = _SERVES.get(operation) if isinstance(operation, str) else None
+        serve = SERVES.get(operation) if isinstance(operation, str) else None
         if serve is None or not isinstance(value, list) or self._active == 0:
             raise WireError("an unknown request")
         try:
@@ -184,78 +188,5 @@ class Host(Peer):
                 raise WireError("a request with the wrong number of arguments") from None
             raise
 
-    def _call(self, target: Any, args: Any, kwargs: Any) -> Any:
-        if isinstance(target, RemoteObject) or not exports.may_call(target):
-            raise WireError("this object cannot be called")
-        return target(*args, **kwargs)
-
-    def _method(self, number: Any, name: Any, args: Any, kwargs: Any) -> Any:
-        return self._allowed(number, name)(*args, **kwargs)
-
-    def _get(self, number: Any, name: Any) -> Any:
-        return self._allowed(number, name)
-
-    def _allowed(self, number: Any, name: Any) -> Any:
-        target = self.objects.own(number)
-        if name not in exports.allowed_names(target):
-            raise AttributeError(f"{str(name)[:80]} is not available while grading")
-        return getattr(target, name)
-
-    def _module(
-        self, number: Any, path: Any, name: Any, state: Any, flags: Any, args: Any, kwargs: Any
-    ) -> Any:
-        module = modules.part_of(self.objects.own(number), path)
-        if name != "__call__" and self._attribute(number, path, name)[0] != "method":
-            raise WireError("no such method")
-        if not isinstance(state, dict) or not all(isinstance(x, Tensor) for x in state.values()):
-            raise WireError("no state of a module")
-        for part, flag in zip(module.modules(), flags, strict=False):
-            part.training = flag is True
-        return modules.run(module, name, state, args, kwargs)
-
-    def _attribute(self, number: Any, path: Any, name: Any) -> tuple[str, Any]:
-        module = modules.part_of(self.objects.own(number), path)
-        if name not in exports.allowed_names(module):
-            raise AttributeError(f"{type(module).__name__} has no attribute {str(name)[:80]!r}")
-        value = getattr(module, name)
-        return ("method", None) if callable(value) else ("value", value)
-
-    def _train(self, number: Any, path: Any, mode: Any) -> None:
-        modules.part_of(self.objects.own(number), path).train(mode is True)
-
-    def _optimizer(self, number: Any) -> torch.optim.Optimizer:
-        found = self.objects.own(number)
-        if not isinstance(found, torch.optim.Optimizer):
-            raise WireError("no optimizer")
-        return found
-
-    def _step(self, number: Any, settings: Any) -> None:
-        optimizer = self._optimizer(number)
-        modules.set_groups(optimizer, settings)
-        optimizer.step()
-
-    def _zero_grad(self, number: Any, set_to_none: Any) -> None:
-        self._optimizer(number).zero_grad(set_to_none=set_to_none is True)
-
-    def _pull(self, number: Any, gradient: Any) -> list[Tensor | None]:
-        if number not in self._pulls or not isinstance(gradient, Tensor):
-            raise WireError("no gradient to give")
-        output, inputs = self._pulls[number]
-        if gradient.shape != output.shape:
-            raise WireError("a gradient of another shape")
-        found = torch.autograd.grad(output, inputs, gradient, retain_graph=True, allow_unused=True)
-        return [None if g is None else g.detach() for g in found]
-
 
 _KINDS: dict[type, str] = {torch.nn.Parameter: "P", torch.Generator: "G", np.ndarray: "A"}
-_SERVES: dict[str, Callable[..., Any]] = {
-    "call": Host._call,
-    "method": Host._method,
-    "get": Host._get,
-    "module": Host._module,
-    "attribute": Host._attribute,
-    "train": Host._train,
-    "step": Host._step,
-    "zero_grad": Host._zero_grad,
-    "pull": Host._pull,
-}

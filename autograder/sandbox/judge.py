@@ -53,6 +53,7 @@ def handle(warm_control: socket.socket, request: dict[str, Any], descriptors: li
     channel = Channel(socket.socket(fileno=descriptors[0]))
     torch.set_num_threads(1)
     os.chdir(request["folder"])
+    reply: dict[str, Any]
     try:
         reply = {"result": _grade(warm_control, request, channel)}
     except GraderError as error:

@@ -68,9 +68,19 @@ def _write_tensor(shared: Tensor, content: Content) -> None:
         shared.grad = None if content.grad is None else tensors.rebuild(*content.grad[:3])
 
 
+def rebuilt(kind: type, content: Content) -> Any:
+    """Make an object with this value."""
+    if kind is torch.Generator:
+        generator = torch.Generator()
+        write(generator, content)
+        return generator
+    return (tensors.rebuild_array if kind is np.ndarray else tensors.rebuild)(*content[:3])
+
+
 @dataclass(slots=True)
 class _Entry:
     get: Callable[[], Any]
+    kind: type
     key: int
     known: Content
     leaf: Tensor | None = None
@@ -85,6 +95,8 @@ class Mirrors:
         self._entries: dict[int, _Entry] = {}
         self._ids: dict[int, int] = {}
         self._dropped: list[int] = []
+        self._late: dict[int, _Entry] = {}
+        self._told: list[int] = []
         self._next = 1
 
     def find(self, shared: Any) -> int | None:
@@ -113,14 +125,24 @@ class Mirrors:
 
     def _put(self, number: int, shared: Any, content: Content, weak: bool = False) -> None:
         get = weakref.ref(shared, lambda _: self._died(number)) if weak else lambda: shared
-        self._entries[number] = _Entry(get, id(shared), content)
+        self._entries[number] = _Entry(get, type(shared), id(shared), content)
         self._ids[id(shared)] = number
 
     def _died(self, number: int) -> None:
-        """Note that an object of this side is gone, so that its mirror can go as well."""
+        """Note that an object of this side is gone, so that its mirror can go as well.
+
+        Until the other side has been told, it may still send the mirror back: by value then.
+        """
         if number in self._entries:
+            self._late[number] = self._entries[number]
             self._forget(number)
             self._dropped.append(number)
+
+    def heard(self) -> None:
+        """Note that a message came: the other side has dropped what the last one told it to."""
+        for number in self._told:
+            self._late.pop(number, None)
+        self._told.clear()
 
     def _forget(self, number: int) -> None:
         entry = self._entries.pop(number, None)
@@ -135,6 +157,8 @@ class Mirrors:
         """
         entry = self._entries.get(number) if type(number) is int else None
         shared = None if entry is None else entry.get()
+        if shared is None and type(number) is int and number in self._late:
+            shared = rebuilt(self._late[number].kind, self._late[number].known)
         if shared is None:
             raise WireError(f"no shared object {str(number)[:20]}")
         return shared
@@ -166,6 +190,7 @@ class Mirrors:
     def dropped(self) -> list[int]:
         """Return the numbers this side no longer needs, once."""
         numbers, self._dropped = self._dropped, []
+        self._told += numbers
         return numbers
 
     def drop(self, numbers: list[int]) -> None:
@@ -175,6 +200,9 @@ class Mirrors:
 
     def accept(self, number: int, content: Content) -> None:
         """Take over a change made on the other side."""
+        if number in self._late:
+            self._late[number].known = content
+            return
         write(self.get(number), content)
         self._entries[number].known = content_of(self.get(number))
 
@@ -182,4 +210,5 @@ class Mirrors:
         """Forget everything."""
         self._entries.clear()
         self._ids.clear()
-        self._dropped.clear()
+        for left in (self._dropped, self._late, self._told):
+            left.clear()

@@ -42,6 +42,11 @@ class Objects:
             raise WireError(f"no object {str(number)[:20]}")
         return self._own[number]
 
+    def is_lent(self, value: Any) -> bool:
+        """Whether this very object was lent."""
+        number = self._own_number.get(id(value))
+        return number is not None and self._own[number] is value
+
     def adopt(self, number: int, facade: Any) -> Any:
         """Keep what stands for an object of the other side."""
         self._facades[number] = facade
@@ -113,6 +118,7 @@ class Peer:
 
     def _take_over(self, head: dict[str, Any], decoder: Decoder) -> None:
         """Take over the other side's changes of what is shared."""
+        self.mirrors.heard()
         dropped, changes = head.get("drop"), head.get("sync")
         if type(dropped) is not list or type(changes) is not list:
             raise WireError("no message")

@@ -3,7 +3,7 @@
 import importlib.util
 import types
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 from autograder.sandbox.errors import StudentStopped
@@ -107,10 +107,8 @@ class RemoteSubject:
             self._restore(name)
 
     def _restore(self, name: str) -> None:
-        try:
+        with suppress(StudentStopped):  # a new process has the student's own function
             self._peer().request("restore", [self._module, name])
-        except StudentStopped:
-            pass  # a new process has the student's own function
 
 
 class RemoteModule(types.ModuleType):

@@ -8,7 +8,6 @@ import dataclasses
 import sys
 import types
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import gymnasium
@@ -44,17 +43,16 @@ _PLAIN_NAMES = {kind.__name__: kind for kind in _PLAIN}
 def _is_record(kind: Any) -> bool:
     if not isinstance(kind, type) or kind.__module__.split(".")[:2] != HOME.split("."):
         return False
-    frozen = dataclasses.is_dataclass(kind) and kind.__dataclass_params__.frozen  # type: ignore[attr-defined]
+    frozen = dataclasses.is_dataclass(kind) and vars(kind)["__dataclass_params__"].frozen
     return bool(frozen) or (issubclass(kind, tuple) and hasattr(kind, "_fields"))
 
 
-@cache
-def record_names(kind: type) -> tuple[str, ...] | None:
+def record_names(kind: Any) -> tuple[str, ...] | None:
     """Return the names of a record's fields, or None if its class does not cross by fields."""
     if not _is_record(kind):
         return None
     if issubclass(kind, tuple):
-        return tuple(kind._fields)  # type: ignore[attr-defined]
+        return tuple(kind._fields)
     return tuple(field.name for field in dataclasses.fields(kind) if field.init)
 
 

@@ -1,6 +1,5 @@
 """What runs inside a sandbox: the last limits, then the student's end of the conversation."""
 
-import builtins
 import importlib
 import pkgutil
 import socket
@@ -67,7 +66,6 @@ def serve(confinement: Confinement, channel: socket.socket, shell: Any, work: st
     sys.path[:] = [work, *(path for path in sys.path if not _is_repository(path))]
     output_limit = int(confinement.limits[_OUTPUT_KB]) << 10
     guest = Guest(Channel(channel), Cells(shell, output_limit), work)
-    builtins.exit = builtins.quit = sys.exit
     guest.serve_forever()
 
 

@@ -1,6 +1,7 @@
 """Tensors and arrays as a description and raw bytes, exact for every dtype."""
 
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,10 @@ def describe(tensor: Tensor) -> Described:
         raise TypeError(
             f"a tensor of layout {tensor.layout} and dtype {tensor.dtype} cannot be graded"
         )
-    flat = tensor.detach().cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
+    plain = tensor.detach().cpu()
+    if plain.is_conj() or plain.is_neg():
+        plain = plain.resolve_conj().resolve_neg()
+    flat = plain.contiguous().reshape(-1)
     raw = flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
     return name, list(tensor.shape), raw
 
@@ -71,7 +75,12 @@ def describe_array(array: np.ndarray[Any, Any]) -> Described:
     """
     if array.dtype.kind not in "biufc" or not array.dtype.isnative:
         raise TypeError(f"an array of dtype {array.dtype} cannot be graded")
-    return array.dtype.name, list(array.shape), np.ascontiguousarray(array).tobytes()
+    return _name(array.dtype), list(array.shape), array.tobytes()
+
+
+@cache
+def _name(dtype: np.dtype[Any]) -> str:
+    return str(dtype.name)
 
 
 def rebuild_array(name: Any, shape: Any, raw: bytes | bytearray) -> np.ndarray[Any, Any]:
@@ -91,7 +100,7 @@ def rebuild_array(name: Any, shape: Any, raw: bytes | bytearray) -> np.ndarray[A
         raise WireError("no array: shape and bytes disagree")
     flat = np.frombuffer(bytearray(raw), dtype=np.uint8)
     if dtype == np.bool_:
-        return (flat != 0).reshape(shape)
+        return np.asarray(flat != 0).reshape(shape)
     return flat.view(dtype).reshape(shape) if raw else np.empty(shape, dtype)
 
 

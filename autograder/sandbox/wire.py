@@ -17,7 +17,7 @@ MAX_HEAD = 4 << 20
 MAX_BLOB = 256 << 20
 """Raw bytes in one frame."""
 _PREFIX = struct.Struct("!BII")
-_CHUNK = 1 << 18
+_SMALL, _CHUNK = 1 << 14, 1 << 18
 
 
 class WireError(Exception):
@@ -61,6 +61,7 @@ class Channel:
         sock.setblocking(patience is None)
         self._sock = sock
         self._patience = patience
+        self._buffer = bytearray()
 
     def send(self, kind: int, head: dict[str, Any], blob: bytes | bytearray = b"") -> None:
         """Send one frame.
@@ -74,11 +75,10 @@ class Channel:
             raise WireError(f"a message of {len(raw) + len(blob)} bytes is too large to send")
         view = memoryview(_PREFIX.pack(kind, len(raw), len(blob)) + raw + bytes(blob))
         while view:
-            self._wait(write=True)
             try:
                 view = view[self._sock.send(view[:_CHUNK]) :]
             except BlockingIOError:
-                continue
+                self._wait(write=True)
             except OSError as error:
                 raise PeerClosed(str(error)) from None
 
@@ -106,19 +106,25 @@ class Channel:
         return self._sock.fileno()
 
     def _exactly(self, size: int) -> bytearray:
-        buffer = bytearray()
-        while len(buffer) < size:
+        while len(self._buffer) < size:
+            self._read(size - len(self._buffer))
+        taken, self._buffer = self._buffer[:size], self._buffer[size:]
+        return taken
+
+    def _read(self, wanted: int) -> None:
+        """Read what is there, at least one byte; never make room on the sender's word alone."""
+        try:
+            chunk = self._sock.recv(min(max(wanted, _SMALL), _CHUNK))
+        except BlockingIOError:
             self._wait(write=False)
-            try:
-                chunk = self._sock.recv(min(size - len(buffer), _CHUNK))
-            except BlockingIOError:
-                continue
-            except OSError as error:
-                raise PeerClosed(str(error)) from None
-            if not chunk:
-                raise PeerClosed("the connection ended")
-            buffer += chunk
-        return buffer
+            return
+        except OSError as error:
+            raise PeerClosed(str(error)) from None
+        if not chunk:
+            raise PeerClosed("the connection ended")
+        if self._patience is not None:
+            self._patience()
+        self._buffer += chunk
 
     def _wait(self, write: bool) -> None:
         if self._patience is None:

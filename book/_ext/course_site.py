@@ -20,6 +20,7 @@ PARTS = (
     "chapter_pages",
     "course_path",
     "reference",
+    "docstrings",
     "downloads",
     "vendored",
     "sitemap",

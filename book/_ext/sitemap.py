@@ -1,5 +1,6 @@
 """Beside the pages: a complete sitemap, and nothing of pages that are gone."""
 
+import shutil
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -37,7 +38,13 @@ def remove_old_pages(app: Sphinx, error: Exception | None) -> None:
                 source.unlink()
 
 
+def forget_sources(app: Sphinx) -> None:
+    """Show sources afresh: Sphinx keeps their pages while links into them change."""
+    shutil.rmtree(Path(app.outdir) / "_modules", ignore_errors=True)
+
+
 def setup(app: Sphinx) -> None:
-    """Connect both to the end of the build."""
+    """Connect to the beginning and the end of the build."""
+    app.connect("builder-inited", forget_sources)
     app.connect("build-finished", write_sitemap)
     app.connect("build-finished", remove_old_pages)

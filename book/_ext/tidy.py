@@ -9,7 +9,7 @@ from sphinx.application import Sphinx
 
 DISTANT_ICONS = re.compile(r'<link rel="stylesheet"\s+href="https://maxcdn[^"]*">')
 ICON_SCRIPT = re.compile(r'<script[^>]*src="[^"]*scripts/fontawesome\.js[^"]*"></script>')
-LONG_SIGNATURE = re.compile(r'(<span class="sig-paren">\(</span>)<dl>(.*?)</dl>', re.DOTALL)
+LONG_SIGNATURE = re.compile(r'(<span class="sig-paren">\(</span>)\s*<dl>(.*?)</dl>', re.DOTALL)
 REPLACEMENTS = {
     # Names and roles that accessibility demands.
     '<summary><span class="toctree-toggle"': (

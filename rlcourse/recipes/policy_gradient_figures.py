@@ -24,7 +24,8 @@ def draw_triangle(ax: Axes, labels: Sequence[str]) -> None:
     outline = torch.cat([CORNERS, CORNERS[:1]])
     ax.plot(outline[:, 0], outline[:, 1], color=INK, linewidth=1.2)
     for (x, y), label in zip(CORNERS.tolist(), labels, strict=True):
-        ax.text(x, 1.14 * y, label, ha="center", va="center")
+        ax.text(x, y + (0.2 if y > 0 else -0.24), label, ha="center", va="center")
+    ax.margins(x=0.15)
     ax.set_aspect("equal")
     ax.set_axis_off()
 

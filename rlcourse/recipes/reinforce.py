@@ -120,8 +120,8 @@ def reinforce(
         rollout = play(policy, generator)
         loss = reinforce_loss(policy, rollout, weigh(rollout, config.gamma))
         optimizer.zero_grad()
-        # The loss is a mean over all rows; the runs share no parameter, so the sum of their own
-        # means gives each of them the gradient that it would have alone.
+        # The loss is a mean over all rows. The runs share no parameter, so the
+        # sum of their own means gives each the gradient it would have alone.
         (config.runs * loss).backward()
         optimizer.step()
         returns.append(rollout.episode_returns().reshape(config.runs, -1))

@@ -3,6 +3,7 @@
 Everything here is wrong on purpose. Nothing else imports it.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import gymnasium
@@ -10,16 +11,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rlcourse.policy_gradient import categorical_log_prob
-from rlcourse.support.rollouts import Episode, Rollout, stack_episodes
-from rlcourse.support.seeding import draw_seed
+from rlcourse.policy_gradient import (
+    categorical_log_prob,
+    collect_episodes,
+    policy_gradient_loss,
+)
+from rlcourse.support.rollouts import Rollout
 
 
 def loss_with_mean_over_steps(policy: nn.Module, rollout: Rollout, weights: Tensor) -> Tensor:
     """() wrong: each episode is averaged over its own steps, so a long one counts less."""
     log_probs = categorical_log_prob(policy(rollout.states), rollout.actions)
-    per_step = rollout.mask * weights.detach() * log_probs
-    return -(per_step.sum(dim=1) / rollout.mask.sum(dim=1)).mean()
+    lengths = rollout.mask.sum(dim=1, keepdim=True)
+    return policy_gradient_loss(log_probs, weights / lengths, rollout.mask)
 
 
 def entropy_bonus(policy: nn.Module, rollout: Rollout, coefficient: float) -> Tensor:
@@ -32,9 +36,10 @@ def entropy_bonus(policy: nn.Module, rollout: Rollout, coefficient: float) -> Te
 
 
 def loss_with_live_weights(policy: nn.Module, rollout: Rollout, weights: Tensor) -> Tensor:
-    """() wrong: the weights are differentiated too."""
+    """() wrong: the weights are differentiated too. By the product rule that adds a second loss."""
     log_probs = categorical_log_prob(policy(rollout.states), rollout.actions)
-    return -torch.einsum("bt,bt,bt->b", rollout.mask, weights, log_probs).mean()
+    right = policy_gradient_loss(log_probs, weights, rollout.mask)
+    return right + policy_gradient_loss(weights, log_probs, rollout.mask)
 
 
 class ReusedArray(gymnasium.ObservationWrapper[Any, Any, Any]):
@@ -49,30 +54,40 @@ class ReusedArray(gymnasium.ObservationWrapper[Any, Any, Any]):
         return self._array
 
 
-@torch.no_grad()
+class KeptWithoutCopying(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """Wrong: keeps every array the environment returned, and looks into them at an episode's end."""
+
+    def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
+        super().__init__(env)
+        self.episodes: list[Tensor] = []
+        self._seen: list[Any] = []
+
+    def reset(self, **options: Any) -> tuple[Any, dict[str, Any]]:
+        observation, info = self.env.reset(**options)
+        self._seen = [observation]
+        return observation, info
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        self._seen.append(observation)
+        if terminated or truncated:
+            self.episodes.append(torch.from_numpy(np.stack(self._seen)))
+        return observation, reward, terminated, truncated, info
+
+
 def collect_without_copying(
     env: gymnasium.Env[Any, Any], policy: nn.Module, episodes: int, generator: torch.Generator
 ) -> Rollout:
-    """Wrong: the tensors share the memory of the environment's array.
+    """Wrong: as ``collect_episodes``, but its observations share the memory of the environment.
 
-    All of an episode's observations become the last one.
+    Where the environment reuses an array, all of an episode's observations become the last one.
     """
-    played = []
-    for _ in range(episodes):
-        seen = [torch.from_numpy(env.reset(seed=draw_seed(generator))[0])]
-        actions: list[Tensor] = []
-        rewards: list[float] = []
-        ended = terminated = False
-        while not ended:
-            logits = policy(seen[-1])
-            actions.append(torch.multinomial(logits.softmax(-1), 1, generator=generator).squeeze())
-            array, reward, terminated, truncated, _ = env.step(int(actions[-1]))
-            seen.append(torch.from_numpy(array))
-            rewards.append(float(reward))
-            ended = terminated or truncated
-        chosen = torch.stack(actions)
-        played.append(Episode(torch.stack(seen), chosen, torch.tensor(rewards), bool(terminated)))
-    return stack_episodes(played)
+    kept = KeptWithoutCopying(env)
+    rollout = collect_episodes(kept, policy, episodes, generator)
+    observations = rollout.observations.clone()
+    for row, seen in zip(observations, kept.episodes, strict=True):
+        row[: len(seen)] = seen
+    return replace(rollout, observations=observations)
 
 
 def clock_taken_for_death(rollout: Rollout) -> Rollout:

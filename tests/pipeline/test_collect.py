@@ -112,7 +112,9 @@ def test_archives_in_an_inbox(course: Course, chapter: Chapter, tmp_path: Path) 
 
 
 def test_a_file_without_a_student_is_named(course: Course, tmp_path: Path) -> None:
-    collected = collect(course, folder(tmp_path / "in", {"readme.txt": b"x", f"jane/{MODULE}": b"1"}))
+    collected = collect(
+        course, folder(tmp_path / "in", {"readme.txt": b"x", f"jane/{MODULE}": b"1"})
+    )
     assert [str(r) for r in collected.refusals] == [
         "readme.txt: belongs to no student: no folder, no known name"
     ]
@@ -171,7 +173,9 @@ def test_hostile_members_are_refused_by_name(
     assert not outside
 
 
-def test_hostile_archive_inside_a_download(course: Course, chapter: Chapter, tmp_path: Path) -> None:
+def test_hostile_archive_inside_a_download(
+    course: Course, chapter: Chapter, tmp_path: Path
+) -> None:
     inner = io.BytesIO()
     with zipfile.ZipFile(inner, "w", zipfile.ZIP_DEFLATED) as target:
         target.writestr("../../evil.py", b"x")
@@ -179,7 +183,10 @@ def test_hostile_archive_inside_a_download(course: Course, chapter: Chapter, tmp
         target.writestr(MODULE, b"fine")
     path = archive(tmp_path / "d.zip", {"eve_1_2_work.zip": inner.getvalue()})
     collected = collect(course, path)
-    assert {r.why for r in collected.refusals} == {"the name climbs out of its folder", "symbolic link"}
+    assert {r.why for r in collected.refusals} == {
+        "the name climbs out of its folder",
+        "symbolic link",
+    }
     assert files_of(collected.attempts[0]) == {MODULE: b"fine"}
 
 
@@ -202,15 +209,22 @@ def test_a_file_that_is_also_a_folder(course: Course, tmp_path: Path) -> None:
     assert "both a file and a folder" in refusal.why
 
 
-def test_an_archive_that_lies_about_its_sizes(course: Course, chapter: Chapter, tmp_path: Path) -> None:
+def test_an_archive_that_lies_about_its_sizes(
+    course: Course, chapter: Chapter, tmp_path: Path
+) -> None:
     """The header says 10 bytes; what comes out is held against the limit, not against the header."""
-    path = archive(tmp_path / "d.zip", {f"eve/{MODULE}": b"0" * (FILE_LIMIT + 100), f"jane/{MODULE}": b"1"})
+    path = archive(
+        tmp_path / "d.zip", {f"eve/{MODULE}": b"0" * (FILE_LIMIT + 100), f"jane/{MODULE}": b"1"}
+    )
     data = bytearray(path.read_bytes())
     central = data.find(b"PK\x01\x02")
     data[central + 24 : central + 28] = struct.pack("<I", 10)
     path.write_bytes(bytes(data))
     collected = collect(course, path)
-    assert students(course, chapter) == ["jane"] or files_of(collected.attempts[0])[MODULE] == b"0" * 10
+    assert (
+        students(course, chapter) == ["jane"]
+        or files_of(collected.attempts[0])[MODULE] == b"0" * 10
+    )
     assert all(len(d) <= FILE_LIMIT for a in collected.attempts for d in files_of(a).values())
 
 

@@ -83,10 +83,16 @@ def test_there_is_something_to_look_for() -> None:
     assert len(author_lines(REPOSITORY)) > 50
 
 
-@pytest.mark.parametrize("file", ["rlcourse/policy_gradient.py", "book/x.md", "assignments/ch02/x.ipynb"])
+@pytest.mark.parametrize(
+    "file", ["rlcourse/policy_gradient.py", "book/x.md", "assignments/ch02/x.ipynb"]
+)
 def test_a_planted_solution_is_found(file: str, distribution: Path) -> None:
     solution = (REPOSITORY / "solutions" / "policy_gradient.py").read_text()
-    line = next(line for line in solution.splitlines() if plain(line) in solution_lines(REPOSITORY) and len(plain(line)) > 40)
+    line = next(
+        line
+        for line in solution.splitlines()
+        if plain(line) in solution_lines(REPOSITORY) and len(plain(line)) > 40
+    )
     path = distribution / file
     path.parent.mkdir(parents=True, exist_ok=True)
     before = path.read_text() if path.exists() else ""

@@ -1,5 +1,6 @@
 """Attempts become results, results become a gradebook: the same one, however the work was done or cut off."""
 
+import fcntl
 import json
 import os
 import signal
@@ -13,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from autograder.pipeline.attempts import choose, find_attempts
+from autograder.pipeline.collect import collect
 from autograder.pipeline.course import REPOSITORY, Course
+from autograder.pipeline.export import export
 from autograder.pipeline.grade import Options, Summary
 from autograder.pipeline.gradebook import gradebook_rows
 from autograder.pipeline.nbgrader_tools import NbgraderError, nbgrader_api
@@ -119,6 +122,8 @@ def test_only_the_students_asked_for(course: Course, hand_in: HandIn, judge: Jud
     a_class(hand_in)
     judge(student="[ab]*")
     assert set(scores(course)) == {"ann", "bob"}
+    with pytest.raises(ValueError, match="no attempt at ch02 of 'nobody'"):
+        judge(student="nobody")
 
 
 def test_resume_keeps_valid_results_and_makes_the_others(
@@ -140,6 +145,7 @@ def find_ch02() -> Chapter:
     return find_chapter("ch02")
 
 
+@pytest.mark.slow
 def test_resume_enters_what_the_gradebook_lost(
     course: Course, hand_in: HandIn, judge: Judge
 ) -> None:
@@ -330,6 +336,30 @@ def test_a_persons_score_outlives_grading_again(
     assert scores(course)["ann"] == pytest.approx(low + 1.0)
 
 
+def test_what_the_platform_knows_of_a_student(
+    course: Course, chapter: Chapter, judge: Judge, tmp_path: Path
+) -> None:
+    folder = tmp_path / "download" / "Zoë Ångström_301_assignsubmission_file_"
+    folder.mkdir(parents=True)
+    (folder / "policy_gradient.py").write_text("")
+    collect(course, folder.parent)
+    judge()
+    (row,) = gradebook_rows(course, "ch02")
+    assert (row.student, row.lms_id, row.last_name) == ("Zoe_Angstrom_301", "301", "Zoë Ångström")
+    text = export(course, chapter, "moodle").read_text()
+    assert '"Participant 301","Zoë Ångström"' in text
+
+
+def test_only_one_process_grades_a_course(course: Course, hand_in: HandIn, judge: Judge) -> None:
+    hand_in("ann", "")
+    (course.root / "results").mkdir()
+    with (course.root / "results" / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(RuntimeError, match="graded by another process"):
+            judge()
+    assert judge().exit_code == 0
+
+
 def test_options_stand_for_the_sandbox() -> None:
     assert Options().executor == "autograder.pipeline.execute:execute"
 
@@ -347,4 +377,7 @@ def test_note_beside_normalized_work(
         "policy_gradient.py",
         "timestamp.txt",
     ]
-    assert any("numpy.py" in flag for flag in json.loads((normalized / "attempt.json").read_text())["flags"])
+    assert any(
+        "numpy.py" in flag
+        for flag in json.loads((normalized / "attempt.json").read_text())["flags"]
+    )

@@ -81,7 +81,9 @@ def test_the_students_own_page(
     assert f"{row.score:g} of {row.max_score:g} points" in own
     for number in ("2.1", "2.3", "2.6"):
         assert find_exercise(number).title in own
-    assert own.count(">passed<") == 8 and own.count(">fail<") == 2 and own.count(">timeout<") == 2
+    assert (
+        own.count(">passed<") == 8 and own.count(">not yet<") == 2 and own.count(">timeout<") == 2
+    )
     assert "2.3: fail" in own and find_exercise("2.3").section in own
     assert "left out: secret.txt" in own
     assert "Score" in notebook and "Content-Security-Policy" in notebook
@@ -96,7 +98,9 @@ def test_no_hidden_code_and_no_script_in_feedback(
     notebook.cells.append(v4.new_code_cell(f"print({NASTY!r})"))
     nbformat.write(notebook, folder / "policy_gradient.ipynb")
     judge()
-    assert "check_hidden" in (course.autograded("ann", chapter) / "policy_gradient.ipynb").read_text()
+    assert (
+        "check_hidden" in (course.autograded("ann", chapter) / "policy_gradient.ipynb").read_text()
+    )
     for html in feedback_of(course, chapter, "ann"):
         assert "check_hidden" not in html and "HIDDEN TESTS" not in html
         assert "<script" not in html
@@ -127,13 +131,17 @@ def test_hidden_inputs_cannot_be_smuggled_out() -> None:
     shown = shown_message("ex-2-4-hidden", "fail", message)
     assert "SMUGGLED" not in shown
     assert mistake.name in shown and mistake.message in shown and "02_policy_gradient" in shown
-    assert "SMUGGLED" in shown_message("ex-2-4-visible", "fail", message), "visible inputs are known"
+    assert "SMUGGLED" in shown_message("ex-2-4-visible", "fail", message), (
+        "visible inputs are known"
+    )
     assert "SMUGGLED" not in shown_message("ex-2-4-hidden", "error", "SMUGGLED")
     assert "SMUGGLED" not in shown_message("other", "fail", message, hidden=True)
 
 
 def test_output_on_hidden_inputs_is_taken_out() -> None:
-    source = "# Runs when graded.\n### BEGIN HIDDEN TESTS\nassert f(7) == 9\n### END HIDDEN TESTS\n1"
+    source = (
+        "# Runs when graded.\n### BEGIN HIDDEN TESTS\nassert f(7) == 9\n### END HIDDEN TESTS\n1"
+    )
     cell = v4.new_code_cell(source)
     cell.metadata["nbgrader"] = {"grade": True, "grade_id": "ex-2-4-hidden"}
     cell.outputs = [
@@ -145,7 +153,9 @@ def test_output_on_hidden_inputs_is_taken_out() -> None:
     assert len(made.outputs) == 1 and "9" not in "".join(made.outputs[0].traceback)
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", " =cmd|'/c calc'!A1", "\r=1"])
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", " =cmd|'/c calc'!A1", "\r=1"]
+)
 def test_formulas_become_text(text: str) -> None:
     found = safe(text)
     assert isinstance(found, str) and found.startswith("'")
@@ -178,7 +188,7 @@ def test_canvas(graded: Course, chapter: Chapter) -> None:
     assert lines[0]["Student"].strip() == "Points Possible"
     assert float(lines[0]["ch02"]) == rows["ann"].max_score
     bob = next(line for line in lines if line["ID"] == "42")
-    assert bob["Student"] == "'=HYPERLINK(\"x\") O\"Neil, Jr"
+    assert bob["Student"] == '\'=HYPERLINK("x") O"Neil, Jr'
     assert float(bob["ch02"]) == rows["bob"].score
 
 
@@ -200,7 +210,9 @@ def test_gradescope(graded: Course, chapter: Chapter) -> None:
     folder = export(graded, chapter, "gradescope")
     data = json.loads((folder / "bob" / "results.json").read_text())
     rows = {row.student: row for row in gradebook_rows(graded, "ch02")}
-    assert data["score"] == rows["bob"].score == pytest.approx(sum(t["score"] for t in data["tests"]))
+    assert (
+        data["score"] == rows["bob"].score == pytest.approx(sum(t["score"] for t in data["tests"]))
+    )
     assert [t["status"] for t in data["tests"]].count("failed") == 2
 
 
@@ -223,22 +235,22 @@ def test_unknown_platform(graded: Course, chapter: Chapter) -> None:
         export(graded, chapter, "blackboard")
 
 
-COPIED = '''
+COPIED = """
 def average_of_windows(values, width):
     totals = []
     for start in range(0, len(values) - width + 1):
         window = values[start:start + width]
         totals.append(sum(window) / float(width))
     return totals
-'''
+"""
 RENAMED = COPIED.replace("totals", "out").replace("window", "part").replace("values", "xs")
-OWN = '''
+OWN = """
 import math
 class Walker:
     def __init__(self, size): self.size, self.where = size, 0
     def step(self): self.where = (self.where * 7 + int(math.sqrt(self.size))) % self.size; return self.where
     def __repr__(self): return f"Walker at {self.where} of {self.size}" if self.where else "Walker at home"
-'''
+"""
 
 
 def test_similarity_sees_through_new_names_and_leaves_the_stub_out(

@@ -32,8 +32,12 @@ def skeleton() -> NotebookNode:
     cells = [
         marked(v4.new_code_cell("import rlcourse", id="c0"), "setup", locked=True),
         marked(v4.new_markdown_cell(words, id="c1"), "words", grade=True, solution=True),
-        marked(v4.new_code_cell('check("2.1")', id="c2"), "ex-2-1-visible", grade=True, locked=True),
-        marked(v4.new_code_cell('check("2.2")', id="c3"), "ex-2-2-visible", grade=True, locked=True),
+        marked(
+            v4.new_code_cell('check("2.1")', id="c2"), "ex-2-1-visible", grade=True, locked=True
+        ),
+        marked(
+            v4.new_code_cell('check("2.2")', id="c3"), "ex-2-2-visible", grade=True, locked=True
+        ),
     ]
     return v4.new_notebook(cells=cells)
 
@@ -49,7 +53,9 @@ def submitted(skeleton: NotebookNode, edit: Edit, chapter: Chapter) -> Normalize
 
 
 def shape(normal: Normalized) -> list[str]:
-    return [cell.metadata.get("nbgrader", {}).get("grade_id", "own") for cell in normal.notebook.cells]
+    return [
+        cell.metadata.get("nbgrader", {}).get("grade_id", "own") for cell in normal.notebook.cells
+    ]
 
 
 RELEASED = ["setup", "words", "ex-2-1-visible", "ex-2-2-visible"]
@@ -87,7 +93,9 @@ def worth_more(cells: list[dict[str, Any]]) -> None:
 
 
 def add_cells(cells: list[dict[str, Any]]) -> None:
-    cells.insert(2, {"cell_type": "code", "metadata": {}, "source": ["print(", "1)"], "outputs": []})
+    cells.insert(
+        2, {"cell_type": "code", "metadata": {}, "source": ["print(", "1)"], "outputs": []}
+    )
     cells.insert(0, {"cell_type": "markdown", "metadata": {}, "source": "# mine"})
 
 
@@ -96,7 +104,14 @@ def reverse(cells: list[dict[str, Any]]) -> None:
 
 
 def nonsense(cells: list[dict[str, Any]]) -> None:
-    cells += [1, None, "cell", {}, {"cell_type": "raw"}, {"cell_type": 7, "source": 7, "metadata": 7}]  # type: ignore[list-item]
+    cells += [
+        1,
+        None,
+        "cell",
+        {},
+        {"cell_type": "raw"},
+        {"cell_type": 7, "source": 7, "metadata": 7},
+    ]  # type: ignore[list-item]
 
 
 EDITS = {
@@ -165,7 +180,9 @@ def test_a_missing_module_stays_missing(skeleton: NotebookNode, chapter: Chapter
     assert "the module policy_gradient.py is missing" in normal.flags
 
 
-@pytest.mark.parametrize("name", ["policy_gradient-2.py", "policy_gradient (1).py", "work/policy_gradient.py"])
+@pytest.mark.parametrize(
+    "name", ["policy_gradient-2.py", "policy_gradient (1).py", "work/policy_gradient.py"]
+)
 def test_renamed_copies_of_the_module_are_found(
     name: str, skeleton: NotebookNode, chapter: Chapter
 ) -> None:
@@ -174,7 +191,9 @@ def test_renamed_copies_of_the_module_are_found(
 
 
 def test_two_copies_are_no_choice_for_a_machine(skeleton: NotebookNode, chapter: Chapter) -> None:
-    normal = normalize({"a/policy_gradient.py": b"1", "b/policy_gradient.py": b"2"}, skeleton, chapter)
+    normal = normalize(
+        {"a/policy_gradient.py": b"1", "b/policy_gradient.py": b"2"}, skeleton, chapter
+    )
     assert normal.module is None
     assert any("ambiguous" in flag for flag in normal.flags)
 
@@ -187,7 +206,9 @@ def test_foreign_files_are_left_out(skeleton: NotebookNode, chapter: Chapter) ->
 
 def test_thousands_of_cells_take_no_time(skeleton: NotebookNode, chapter: Chapter) -> None:
     def flood(cells: list[dict[str, Any]]) -> None:
-        cells += [{"cell_type": "code", "metadata": {}, "source": f"x = {n}" * 50} for n in range(5000)]
+        cells += [
+            {"cell_type": "code", "metadata": {}, "source": f"x = {n}" * 50} for n in range(5000)
+        ]
 
     normal = submitted(skeleton, flood, chapter)
     assert len(normal.notebook.cells) < 250

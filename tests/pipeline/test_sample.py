@@ -69,6 +69,7 @@ def test_verify_notices_each_kind_of_wrong_grade() -> None:
     assert "lost ex-2-2-visible, which is right" in list(_wrong(half, "2.1"))
 
 
+@pytest.mark.slow
 def test_a_sample_class_with_wrong_scores_is_an_error(
     course: Course, chapter: Chapter, judge: Callable[..., object]
 ) -> None:
@@ -88,6 +89,7 @@ def test_a_sample_class_with_wrong_scores_is_an_error(
     assert "exercise 2.4 wrong" in gradebook_table(right)
 
 
+@pytest.mark.slow
 def test_the_sample_class_makes_room_for_a_new_release(
     course: Course, chapter: Chapter, judge: Callable[..., object]
 ) -> None:

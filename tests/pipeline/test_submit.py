@@ -105,7 +105,7 @@ def test_a_syntax_error_is_told_and_packed_all_the_same(
 def test_no_inbox(work: Path, chapter: Chapter, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="your work is safe in") as told:
         submit(chapter, work, tmp_path / "nowhere", NOW)
-    assert list((work / "submissions").glob("*.zip"))[0].name in str(told.value)
+    assert next(iter((work / "submissions").glob("*.zip"))).name in str(told.value)
 
 
 def test_a_full_inbox(

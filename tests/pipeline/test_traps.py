@@ -29,7 +29,9 @@ def test_the_stub_does_not_take_the_place_of_the_work(
 
 def test_every_chapter_is_protected_from_its_stub(course: Course) -> None:
     config = nbgrader_config(course)
-    assert config.Autograde.exclude_overwriting == {c.assignment: [f"{c.module}.py"] for c in CHAPTERS}
+    assert config.Autograde.exclude_overwriting == {
+        c.assignment: [f"{c.module}.py"] for c in CHAPTERS
+    }
 
 
 def test_a_missing_module_is_neither_the_stub_nor_the_solution(
@@ -43,6 +45,7 @@ def test_a_missing_module_is_neither_the_stub_nor_the_solution(
         assert not (folder / "policy_gradient.py").exists()
 
 
+@pytest.mark.slow
 def test_alembic_is_found_without_help(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     """A new gradebook calls the bare command ``alembic``, which only this environment has."""
     (course.root / "gradebook.db").unlink()

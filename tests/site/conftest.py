@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import os
 import subprocess
 import sys
 import threading
@@ -55,7 +56,9 @@ def build_once(name, *options):
 
 @pytest.fixture(scope="session")
 def site():
-    """The folder of the public site."""
+    """The folder of the public site; ``RLCOURSE_SITE`` names one that is already built."""
+    if given := os.environ.get("RLCOURSE_SITE"):
+        return Path(given).resolve()
     return build_once("test-site")
 
 

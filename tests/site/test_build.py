@@ -139,7 +139,9 @@ def mini_book(folder, body):
     (folder / "autograder").symlink_to(ROOT / "autograder")
     (folder / "book" / "references.bib").write_text("")
     (folder / "book" / "index.md").write_text(f"{HEAD}\n\n# Page\n\n{body}\n")
-    (folder / "book" / "_toc.yml").write_text("format: jb-book\nroot: index\n")
+    (folder / "book" / "other.md").write_text("# Another page\n\nNothing here.\n")
+    toc = "format: jb-book\nroot: index\nchapters:\n- file: other\n"
+    (folder / "book" / "_toc.yml").write_text(toc)
     return build.Site(folder, folder, solutions=False)
 
 

@@ -79,8 +79,8 @@ def arguments(confinement: Confinement) -> list[str]:
         options += _show(path)
     for path in confinement.view.exposed():
         options += ["--size", "4096", "--tmpfs", path]
-    for path in (_SANDBOX, _SANDBOX.parent / "__init__.py"):
-        options += ["--ro-bind", str(path), str(path)]
+    for path in (str(_SANDBOX), str(_SANDBOX.parent / "__init__.py")):
+        options += ["--ro-bind", path, path]
     for device in DEVICES:
         options += ["--dev-bind", device, device]
     for folder in (WORK, "/tmp", "/dev/shm"):

@@ -4,6 +4,7 @@ import os
 import resource
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 
 
 def apply(limits: Mapping[str, float], processes_of_user: int = 0) -> None:
@@ -30,8 +31,7 @@ def apply(limits: Mapping[str, float], processes_of_user: int = 0) -> None:
         resource.setrlimit(kind, (value, value))
     resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 1))
     with suppress(OSError):  # the kernel's own choice of a victim, should memory run out
-        with open("/proc/self/oom_score_adj", "w") as file:
-            file.write("1000")
+        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def count_processes(uid: int) -> int:

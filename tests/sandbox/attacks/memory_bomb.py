@@ -1,0 +1,9 @@
+# ruff: noqa
+# fmt: off
+# Takes memory without end.
+# score: 5
+# verdict: out of memory
+def double(x):
+    kept = []
+    while True: kept.append(bytearray(64 << 20))
+def total(x): return x.sum()

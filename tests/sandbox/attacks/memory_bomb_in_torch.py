@@ -1,0 +1,10 @@
+# ruff: noqa
+# fmt: off
+# Takes memory through torch.
+# score: 5
+# verdict: out of memory
+import torch
+def double(x):
+    kept = []
+    while True: kept.append(torch.ones(1 << 24))
+def total(x): return x.sum()

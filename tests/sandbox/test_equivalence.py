@@ -1,0 +1,116 @@
+"""Every check gives the same verdict whether the code runs here or behind the boundary."""
+
+import sys
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+
+import rlcourse
+from autograder.checks.build import hidden_exercise
+from autograder.checks.registry import specs
+from autograder.checks.spec import ExerciseSpec
+from autograder.sandbox.assignment import REPOSITORY
+from autograder.sandbox.proxy import RemoteSubject
+from rlcourse.chapters import CHAPTERS
+from rlcourse.checks.exercise import exercises, find_exercise
+from rlcourse.checks.runner import Report, run_checks
+from rlcourse.checks.subject import LocalSubject, Subject
+from tests.sandbox.helpers import Student
+
+Functions = dict[str, Callable[..., Any]]
+
+
+def _spec_of(number: str) -> ExerciseSpec:
+    return next(
+        spec
+        for chapter in CHAPTERS
+        if _has_checks(chapter.module)
+        for spec in specs(chapter.module)
+        if spec.number == number
+    )
+
+
+def _has_checks(module: str) -> bool:
+    try:
+        return bool(exercises(module))
+    except FileNotFoundError:
+        return False
+
+
+def _submissions() -> Iterator[tuple[str, str, str]]:
+    """(module, exercise, what stands in for the student's functions)."""
+    for chapter in CHAPTERS:
+        if not _has_checks(chapter.module):
+            continue
+        for spec in specs(chapter.module):
+            yield chapter.module, spec.number, "reference"
+            yield chapter.module, spec.number, "stub"
+            for mistake in spec.mistakes:
+                yield chapter.module, spec.number, f"mistake: {mistake.name}"
+            for variant in spec.variants:
+                yield chapter.module, spec.number, f"variant: {variant}"
+
+
+def _source_module(module: str, folder: str) -> types.ModuleType:
+    """The module in this folder, under its own name but not in ``sys.modules``."""
+    made = types.ModuleType(f"rlcourse.{module}")
+    path = REPOSITORY / folder / f"{module}.py"
+    made.__file__ = str(path)
+    exec(compile(path.read_text("utf-8"), str(path), "exec"), vars(made))
+    return made
+
+
+def _module_for(module: str, number: str, what: str) -> types.ModuleType:
+    made = _source_module(module, "rlcourse" if what == "stub" else "solutions")
+    spec = _spec_of(number)
+    kind, _, name = what.partition(": ")
+    if kind == "mistake":
+        mistake = next(mistake for mistake in spec.mistakes if mistake.name == name)
+        setattr(made, spec.target_of(mistake), mistake.code)
+    if kind == "variant":
+        target = (
+            name.partition(".")[0] if name.partition(".")[0] in spec.targets else spec.targets[0]
+        )
+        setattr(made, target, spec.variants[name])
+    return made
+
+
+def _reports(number: str, subject: Subject) -> list[Report]:
+    visible, hidden = find_exercise(number), hidden_exercise(number)
+    return [run_checks(exercise, exercise.checks, subject) for exercise in (visible, hidden)]
+
+
+def _told(report: Report) -> tuple[Any, ...]:
+    """What a report says, without the wording of numbers."""
+    findings = [(finding.check, finding.message) for finding in report.findings]
+    return report.passed, report.unstarted, findings, [mistake.name for mistake in report.mistakes]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+CASES = list(_submissions())
+
+
+@pytest.mark.parametrize(("module", "number", "what"), CASES, ids=[f"{n} {w}" for _, n, w in CASES])
+def test_equal_verdicts(module: str, number: str, what: str) -> None:
+    made = _module_for(module, number, what)
+
+    def prepare() -> None:
+        sys.modules[f"rlcourse.{module}"] = made
+        setattr(rlcourse, module, made)
+
+    student = Student(prepare)
+    try:
+        remote = [_told(r) for r in _reports(number, RemoteSubject(lambda: student.host, module))]
+    finally:
+        student.close()
+    local = [_told(report) for report in _reports(number, LocalSubject(made))]
+    assert remote == local
+    passes = what == "reference" or what.startswith("variant")
+    assert local[0][0] is passes

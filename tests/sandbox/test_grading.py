@@ -1,0 +1,197 @@
+"""Verdicts, points and what a part may cost: only itself."""
+
+import dataclasses
+import hashlib
+import threading
+from pathlib import Path
+
+import pytest
+
+from autograder.sandbox import GradedModule, Grader, GraderError, SubmissionResult, Verdict
+from tests.sandbox.helpers import COUNTING, FULL, HERE, PARTS, SOLUTION, notebook
+
+RIGHT = "def double(x): return 2 * x\ndef total(x): return x.sum()\n"
+
+
+def grade(grader: Grader, module: str | None, **options: object) -> SubmissionResult:
+    files = {} if module is None else {COUNTING.file: module.encode()}
+    return grader.grade(notebook(**options), files, COUNTING)  # type: ignore[arg-type]
+
+
+def verdicts(result: SubmissionResult) -> list[str]:
+    return [part.verdict.value for part in result.parts]
+
+
+def test_the_reference_gets_full_marks_and_the_digest_of_its_bytes(grader: Grader) -> None:
+    result = grader.grade(notebook(), {COUNTING.file: SOLUTION}, COUNTING)
+    assert result.points == result.max_points == FULL
+    assert result.sha256 == hashlib.sha256(SOLUTION).hexdigest()
+    assert [part.part for part in result.parts] == list(PARTS)
+
+
+def test_the_same_submission_gives_the_same_bytes(grader: Grader) -> None:
+    module = "import torch\ndef double(x):\n    print(object(), torch.rand(1))\n    return 2 * x\n"
+    one, two = grade(grader, module), grade(grader, module)
+    assert one.to_json() == two.to_json()
+    assert SubmissionResult.from_json(one.to_json()) == one
+    assert "tensor([" in one.parts[0].output
+
+
+def test_a_missing_module_has_no_other_source(grader: Grader) -> None:
+    result = grade(grader, None)
+    assert verdicts(result) == ["missing"] * 4 and result.points == 0 and result.sha256 is None
+
+
+def test_the_graded_module_is_the_submitted_one_also_for_own_cells(grader: Grader) -> None:
+    own = ["from rlcourse import counting\nprint(counting.__file__, counting.mine)"]
+    result = grade(grader, RIGHT + "mine = 'this is mine'\n", own=own)
+    assert "this is mine" in result.cells[0].output and "/counting.py" in result.cells[0].output
+
+
+@pytest.mark.parametrize(
+    ("body", "verdict"),
+    [
+        ("return x + 1", "fail"),
+        ("raise NotImplementedError('Exercise 90.1')", "error"),
+        ("import os; os._exit(3)", "crash"),
+        ("while True: pass", "timeout"),
+        ("return bytearray(1 << 40)", "out of memory"),
+    ],
+)
+def test_one_part_loses_only_itself(grader: Grader, body: str, verdict: str) -> None:
+    module = f"def double(x):\n    {body}\ndef total(x): return x.sum()\n"
+    result = grade(grader, module)
+    assert verdicts(result) == [verdict, verdict, "pass", "pass"]
+    assert result.points == 5.0
+    assert all(part.message for part in result.parts[:2])
+
+
+def test_messages_are_the_students_own(grader: Grader) -> None:
+    result = grade(grader, "def double(x): raise NotImplementedError('Exercise 90.1: later')\n")
+    assert result.parts[0].message.startswith("NotImplementedError: Exercise 90.1: later")
+    assert "counting.py" in result.parts[0].message
+    assert "autograder" not in result.parts[0].message
+
+
+def test_own_cells_are_replayed_after_a_death(grader: Grader) -> None:
+    parts = {
+        "dies": (1.0, "counting.double(1)"),
+        "lives": (1.0, "assert helper(3) == 4 and counting.total(0) == 'kept'"),
+    }
+    own = ["def helper(n): return n + 1", "import os; os._exit(0)", "counting.state = 'kept'"]
+    module = "import os\ndef double(x): os._exit(0)\ndef total(x): return state\n"
+    result = grade(grader, module, own=own, parts=parts)
+    assert verdicts(result) == ["crash", "pass"]
+    assert [cell.index for cell in result.cells] == [2] and "crash" in result.cells[0].message
+
+
+def test_partial_credit_by_the_value_of_a_cell(grader: Grader) -> None:
+    parts = {
+        "third": (3.0, "1.0"),
+        "more": (3.0, "99"),
+        "less": (3.0, "-1"),
+        "none": (3.0, "float('nan')"),
+    }
+    assert [part.points for part in grade(grader, RIGHT, parts=parts).parts] == [1.0, 3.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "undefined_name",
+        "assert 1 / 0",
+        "import nowhere",
+        "def broken(:",
+        "raise OSError('disk full')",
+    ],
+)
+def test_a_broken_check_is_never_a_zero(grader: Grader, source: str) -> None:
+    with pytest.raises(GraderError):
+        grade(grader, RIGHT, parts={"broken": (1.0, source)})
+
+
+def test_a_check_confused_by_a_submission_is_not_the_graders_fault(grader: Grader) -> None:
+    parts = {"sum": (1.0, "assert counting.double(torch.ones(1)).sum() == 2")}
+    assert verdicts(grade(grader, "def double(x): return 'two'", parts=parts)) == ["error"]
+    assert verdicts(grade(grader, RIGHT, parts=parts)) == ["pass"]
+
+
+def test_a_broken_notebook_is_the_graders_fault(grader: Grader) -> None:
+    with pytest.raises(GraderError, match="notebook"):
+        grader.grade("{", {COUNTING.file: SOLUTION}, COUNTING)
+
+
+def test_an_unknown_chapter_is_named(grader: Grader) -> None:
+    with pytest.raises(ValueError, match="ch77"):
+        grader.grade(notebook(), {}, "ch77")
+
+
+def test_a_missing_reference_of_an_earlier_chapter_is_the_graders_fault(grader: Grader) -> None:
+    with pytest.raises(GraderError, match="no reference"):
+        grader.grade(
+            notebook(), {COUNTING.file: SOLUTION}, dataclasses.replace(COUNTING, earlier=("gone",))
+        )
+
+
+def test_earlier_chapters_are_the_reference_without_source(grader: Grader, tmp_path: Path) -> None:
+    (tmp_path / "counting.py").write_bytes(SOLUTION)
+    (tmp_path / "before.py").write_text("def reference(): return 'right'  # the secret way\n")
+    chapter = GradedModule("counting", ("before",), tmp_path)
+    module = RIGHT + "from rlcourse.before import reference\nimport inspect, sys, glob\n"
+    module += (
+        "print(reference(), [open(f).read() for f in glob.glob('./**/before*', recursive=True)])\n"
+    )
+    module += "try: print(inspect.getsource(reference))\nexcept OSError: print('no source')\n"
+    files = {"counting.py": module.encode(), "before.py": b"def reference(): return 'mine'"}
+    result = grader.grade(notebook(), files, chapter)
+    said = "".join(part.output for part in result.parts)
+    assert result.points == FULL
+    assert "right" in said and "no source" in said and "secret way" not in said
+
+
+def test_files_cannot_be_put_outside(grader: Grader) -> None:
+    files = {COUNTING.file: SOLUTION, "../../tmp/escaped": b"x"}
+    with pytest.raises(GraderError, match="leads out"):
+        grader.grade(notebook(), files, COUNTING)
+
+
+def test_several_threads_share_a_grader(grader: Grader) -> None:
+    results: list[float] = []
+    threads = [
+        threading.Thread(target=lambda: results.append(grade(grader, RIGHT).points))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [FULL] * 4
+
+
+def test_nothing_of_one_submission_is_left_for_the_next(grader: Grader) -> None:
+    parts = {
+        "count": (1.0, "import builtins\nbuiltins.n = getattr(builtins, 'n', 0) + 1\nassert n == 1")
+    }
+    for _ in range(2):
+        assert verdicts(grade(grader, RIGHT, parts=parts)) == ["pass"]
+
+
+def test_output_is_kept_within_bounds(grader: Grader) -> None:
+    module = RIGHT + "def double(x):\n    for _ in range(50): print('x' * 100_000)\n"
+    output = grade(grader, module).parts[0].output
+    assert 1_000_000 < len(output) < 1_200_000 and "dropped" in output
+
+
+def test_no_grading_without_isolation(monkeypatch: pytest.MonkeyPatch) -> None:
+    from autograder.sandbox.isolation import choose
+
+    monkeypatch.setattr(choose, "why_not", lambda tier, view=None: "switched off")
+    with pytest.raises(GraderError, match="nothing is graded"):
+        Grader()
+
+
+def test_verdicts_are_those_of_the_pipeline() -> None:
+    from autograder.pipeline.result import VERDICTS
+
+    assert {verdict.value for verdict in Verdict} == set(VERDICTS)
+    assert HERE.name == "sandbox"
