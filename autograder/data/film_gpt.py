@@ -1,4 +1,4 @@
-"""Make ``rlcourse/data/film_gpt.safetensors``: ``python -m autograder.data.film_gpt``. Takes a few minutes on one core."""
+"""Make ``rlcourse/data/film_gpt.safetensors``: ``python -m autograder.data.film_gpt``. Some minutes on one core."""
 
 import hashlib
 import sys

@@ -1,4 +1,4 @@
-"""A causal language model of film reviews: trained for a moment on the page of chapter 1, for longer in a shipped file."""
+"""A causal language model of film reviews: for a moment on the page of chapter 1, for longer in a shipped file."""
 
 from importlib.resources import files
 

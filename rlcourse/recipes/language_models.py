@@ -6,6 +6,7 @@ BERT hides tokens and looks at both sides, T5 answers text with text, GPT predic
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -22,6 +23,10 @@ from rlcourse.recipes.words import END, MASK, PAD, RARE, SENTINELS, SPECIALS, ST
 
 Pair = tuple[Sequence[int], Sequence[int]]
 """What a text-to-text model reads, and what it should write."""
+
+
+Text = TypeVar("Text")
+"""Whatever a loss is computed from: a list of tokens, or a pair of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +55,8 @@ class TrainingConfig:
 
 def train(
     model: TinyTransformer,
-    texts: Sequence[Sequence[int]] | Sequence[Pair],
-    loss_of: Callable[[TinyTransformer, list[Sequence[int]] | list[Pair]], Tensor],
+    texts: Sequence[Text],
+    loss_of: Callable[[TinyTransformer, list[Text]], Tensor],
     config: TrainingConfig,
     generator: torch.Generator,
 ) -> list[float]:
@@ -91,7 +96,8 @@ def train_masked(
         )
         chosen = labels != IGNORE
         hidden = model(inputs, both_sides(tokens))[chosen]
-        return cross_entropy(model.logits(hidden), labels[chosen])
+        total = cross_entropy(model.logits(hidden), labels[chosen], reduction="sum")
+        return total / chosen.sum().clamp(min=1)  # a small batch may have nothing to guess
 
     return train(model, texts, loss_of, config, generator)
 
@@ -111,6 +117,19 @@ def causal_loss(model: TinyTransformer, texts: Sequence[Sequence[int]]) -> Tenso
     tokens = pad(texts)
     logits = model.logits(model(tokens, left_only(tokens)))
     return causal_lm_loss(logits, tokens, _known(tokens).float())
+
+
+@torch.no_grad()
+def mean_log_likelihoods(model: TinyTransformer, texts: Sequence[Sequence[int]]) -> Tensor:
+    """(N) the mean log-probability of each text's known tokens under a causal model, in nats."""
+    found = []
+    for start in range(0, len(texts), 100):
+        tokens = pad(texts[start : start + 100])
+        log_probs = model.logits(model(tokens, left_only(tokens)))[:, :-1].log_softmax(dim=-1)
+        chosen = log_probs.gather(-1, tokens[:, 1:].unsqueeze(-1)).squeeze(-1)
+        counted = _known(tokens)[:, 1:]
+        found.append((counted * chosen).sum(dim=1) / counted.sum(dim=1).clamp(min=1))
+    return torch.cat(found)
 
 
 def _known(tokens: Tensor) -> Tensor:
@@ -144,7 +163,9 @@ def text_to_text_loss(model: TinyTransformer, pairs: Sequence[Pair]) -> Tensor:
 
 
 @torch.no_grad()
-def answer(model: TinyTransformer, sources: Sequence[Sequence[int]], longest: int) -> list[list[int]]:
+def answer(
+    model: TinyTransformer, sources: Sequence[Sequence[int]], longest: int
+) -> list[list[int]]:
     """The likeliest answer, token by token, of a text-to-text model to each source."""
     answers = []
     for source in sources:

@@ -87,4 +87,5 @@ def two_dimensions(vectors: Tensor) -> Tensor:
     centred = vectors - vectors.mean(dim=0)
     _, _, axes = torch.linalg.svd(centred, full_matrices=False)
     signs = axes[:2].sum(dim=1).sign().unsqueeze(1)
-    return centred @ (signs * axes[:2]).T
+    flat: Tensor = centred @ (signs * axes[:2]).T
+    return flat

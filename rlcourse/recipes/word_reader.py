@@ -34,7 +34,8 @@ class WordReader:
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
         """(N) scores of texts, on the scale of the ratings."""
-        return self.mean + self._words(texts) @ self.worth
+        scores: Tensor = self.mean + self._words(texts) @ self.worth
+        return scores
 
     def _words(self, texts: Sequence[str]) -> Tensor:
         found = torch.zeros(len(texts), len(self.vocabulary))

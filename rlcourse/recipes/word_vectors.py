@@ -70,7 +70,8 @@ def train_skip_gram(
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-    return centers.detach()
+    found: Tensor = centers.detach()
+    return found
 
 
 def context_pairs(

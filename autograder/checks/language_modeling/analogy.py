@@ -51,7 +51,8 @@ def _distance(embeddings: Tensor, a: int, b: int, c: int) -> int:
 
 def _sorted(embeddings: Tensor, a: int, b: int, c: int) -> int:
     order = (_unit(embeddings) @ _wanted(embeddings, a, b, c)).argsort(descending=True)
-    return next(w for w in order.tolist() if w not in (a, b, c))
+    answer: int = next(w for w in order.tolist() if w not in (a, b, c))
+    return answer
 
 
 def _in_place(embeddings: Tensor, a: int, b: int, c: int) -> int:
