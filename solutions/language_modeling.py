@@ -159,10 +159,10 @@ def causal_lm_loss(logits: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
 def sample_tokens(
     logits: Tensor, temperature: float, top_k: int | None, generator: torch.Generator
 ) -> Tensor:
-    r"""Draw one token for each row from :math:`\operatorname{softmax}(\ell / \tau)` over the k largest logits.
+    r"""Draw one token for each row from :math:`\operatorname{softmax}(\ell / \kappa)` over the k largest logits.
 
-    Temperature :math:`\tau = 1` samples the model as it is; the smaller it is, the more often the likeliest token is
-    drawn, and :math:`\tau = 0` always takes it. Top-k sampling: Fan et al. (2018), section 5.4.
+    Temperature :math:`\kappa = 1` samples the model as it is; the smaller it is, the more often the likeliest token is
+    drawn, and :math:`\kappa = 0` always takes it. Top-k sampling: Fan et al. (2018), section 5.4.
 
     Args:
         logits: (B, V) unnormalized log-probabilities.
