@@ -16,7 +16,7 @@ LONGEST = 24
 """Words of a review that are read; the rest is cut off."""
 MINIMUM = 8
 """How often a word must occur in the training part to be known."""
-LONG_RUN = TrainingConfig(steps=3000, batch=32, learning_rate=4e-3)
+LONG_RUN = TrainingConfig(steps=2000, batch=32, learning_rate=4e-3)
 """How the shipped model was trained; seeds 1 for its weights at first and 2 for its batches."""
 WEIGHTS = "film_gpt.safetensors"
 

@@ -46,14 +46,14 @@ def fill_pair(vocabulary: Vocabulary, snippet: Snippet, generator: torch.Generat
 def task_pairs(
     vocabulary: Vocabulary, snippets: Sequence[Snippet], generator: torch.Generator
 ) -> list[Pair]:
-    """All three tasks on all snippets that suit them; ``rate`` twice, since it is the hardest to learn."""
+    """All three tasks on all snippets that suit them; ``rate`` three times, since it is the hardest to learn."""
     pairs: list[Pair] = []
     for snippet in snippets:
         if len(split_words(snippet.text)) >= 8:
             pairs.append(fill_pair(vocabulary, snippet, generator))
         if is_sure(snippet):
             answer = vocabulary.encode([verdict(snippet)])
-            pairs += [(read(vocabulary, "rate", snippet), answer)] * 2
+            pairs += [(read(vocabulary, "rate", snippet), answer)] * 3
         source = vocabulary.encode([snippet.source])
         pairs.append((read(vocabulary, "source", snippet), source))
     return pairs

@@ -96,9 +96,11 @@ class TinyTransformer(nn.Module):
                 Block(config.size, config.heads) for _ in range(config.blocks)
             )
             self.norm = nn.LayerNorm(config.size)
-        for parameter in self.parameters():
+        for name, parameter in self.named_parameters():
             if parameter.dim() > 1:
                 nn.init.normal_(parameter, std=0.02, generator=generator)
+            elif name.endswith("bias"):
+                nn.init.zeros_(parameter)
         if embeddings is not None:
             with torch.no_grad():
                 lengths = embeddings.norm(dim=1).mean() / config.size**0.5

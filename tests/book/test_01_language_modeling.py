@@ -138,8 +138,8 @@ CLAIMS = [
     ("sense-with", 80, 98),  # "the word *with* ... you get": the caution stands on it
     ("t5-known", 97, 100),  # "good or bad and nothing else"
     ("loss-120-steps", 5.0, 5.6),
-    ("loss-3,000-steps", 4.5, 4.75),
-    ("perplexity", 90, 115),
+    ("loss-2,000-steps", 4.5, 4.85),
+    ("perplexity", 90, 125),
     ("agreement", -0.05, 0.17),  # "next to nothing"
     ("agreement-reader", 0.5, 0.65),
     ("fifths-low", -0.5, 0.2),
@@ -166,11 +166,11 @@ ORDERS = [
     ("cos-apart", "cos-camera", 0.15),
     ("picture-product", "picture-film", 20),
     ("bert-last", "bert-first", 2),
-    ("t5-rate-base", "t5-rate", 5),
+    ("t5-rate-base", "t5-rate", 4),
     ("t5-source-base", "t5-source", 15),
     ("loss-120-steps", "loss-knows-how", 0.1),
     ("loss-knows-how", "loss-knows-nothing", 1),
-    ("loss-3,000-steps", "loss-120-steps", 0.4),
+    ("loss-2,000-steps", "loss-120-steps", 0.4),
     ("agreement", "agreement-reader", 0.35),
     ("best-likely", "best-score", 0.8),
     ("best-one", "best-score", 1.0),
