@@ -125,11 +125,13 @@ def mean_log_likelihoods(model: TinyTransformer, texts: Sequence[Sequence[int]])
     found = []
     for start in range(0, len(texts), 100):
         tokens = pad(texts[start : start + 100])
-        log_probs = model.logits(model(tokens, left_only(tokens)))[:, :-1].log_softmax(dim=-1)
-        chosen = log_probs.gather(-1, tokens[:, 1:].unsqueeze(-1)).squeeze(-1)
-        counted = _known(tokens)[:, 1:]
-        found.append((counted * chosen).sum(dim=1) / counted.sum(dim=1).clamp(min=1))
-    return torch.cat(found)
+        logits = model.logits(model(tokens, left_only(tokens)))
+        counted = _known(tokens).float()
+        found += [
+            -causal_lm_loss(logits[[row]], tokens[[row]], counted[[row]])
+            for row in range(len(tokens))
+        ]
+    return torch.stack(found)
 
 
 def _known(tokens: Tensor) -> Tensor:

@@ -137,8 +137,8 @@ CLAIMS = [
     ("sense-picture", 80, 98),
     ("sense-with", 80, 98),  # "the word *with* ... you get": the caution stands on it
     ("t5-known", 97, 100),  # "good or bad and nothing else"
-    ("loss-120-steps", 5.0, 5.6),
-    ("loss-2,000-steps", 4.5, 4.85),
+    ("loss-short", 5.0, 5.6),
+    ("loss-long", 4.5, 4.85),
     ("perplexity", 90, 125),
     ("agreement", -0.05, 0.17),  # "next to nothing"
     ("agreement-reader", 0.5, 0.65),
@@ -168,13 +168,13 @@ ORDERS = [
     ("bert-last", "bert-first", 2),
     ("t5-rate-base", "t5-rate", 4),
     ("t5-source-base", "t5-source", 15),
-    ("loss-120-steps", "loss-knows-how", 0.1),
-    ("loss-knows-how", "loss-knows-nothing", 1),
-    ("loss-2,000-steps", "loss-120-steps", 0.4),
+    ("loss-short", "loss-frequency", 0.1),
+    ("loss-frequency", "loss-nothing", 1),
+    ("loss-long", "loss-short", 0.4),
     ("agreement", "agreement-reader", 0.35),
     ("best-likely", "best-score", 0.8),
     ("best-one", "best-score", 1.0),
-    ("copier-loss", "loss-120-steps", 1.5),
+    ("copier-loss", "loss-short", 1.5),
     ("pad-alone-wrong", "pad-alone-right", 0.5),
     ("pad-beside-wrong", "pad-alone-wrong", 0.5),
     ("careless-right", "analogies-right", 2),
