@@ -161,8 +161,8 @@ def exact_policy_gradient(theta: Tensor, mdp: TabularMDP) -> Tensor:
     policy = policy_from_logits(theta)
     moves = torch.einsum("sa,sat->st", policy, mdp.continuing)
     bellman = torch.eye(len(theta), dtype=theta.dtype) - mdp.gamma * moves
-    values = torch.linalg.solve(bellman, (policy * mdp.rewards).sum(dim=1))
+    values: Tensor = torch.linalg.solve(bellman, (policy * mdp.rewards).sum(dim=1))
     action_values = mdp.rewards + mdp.gamma * mdp.continuing @ values
-    occupancy = torch.linalg.solve(bellman.T, mdp.start)
+    occupancy: Tensor = torch.linalg.solve(bellman.T, mdp.start)
     return occupancy.unsqueeze(1) * policy * (action_values - values.unsqueeze(1))
     ### END SOLUTION

@@ -16,7 +16,7 @@ def execute(work: Work) -> list[Part]:
     Raises:
         GraderError: if the sandbox itself failed, so that nothing is known about the submission.
     """
-    files = {f"{work.module_name}.py": work.module or b""}
+    files = {} if work.module is None else {f"{work.module_name}.py": work.module}
     limits = Limits(
         cpu_seconds=work.seconds, wall_seconds=PATIENCE * work.seconds, memory_mb=work.memory_mb
     )

@@ -17,16 +17,17 @@ def _plant():
     import types
 
     before = dict(sys.modules)
-    parents = [types.ModuleType("autograder"), types.ModuleType("autograder.checks")]
-    sys.modules |= {parent.__name__: parent for parent in parents}
     for name, text in SOURCES.items():
+        package, _, last = name.rpartition(".")
+        parent = sys.modules.setdefault(package, types.ModuleType(package))
         module = sys.modules[name] = types.ModuleType(name)
-        setattr(parents[1], name.rsplit(".", 1)[1], module)
+        setattr(parent, last, module)
         exec(text, module.__dict__)
     spec = module.EXERCISE
-    for name in [name for name in sys.modules if name.startswith("autograder")]:
-        del sys.modules[name]
-    sys.modules |= {name: old for name, old in before.items() if name.startswith("autograder")}
+    for name in set(sys.modules) - set(before):
+        if name.startswith(("autograder", "rlcourse.checks")):
+            del sys.modules[name]
+    sys.modules.update(before)
     return next(mistake.code for mistake in spec.mistakes if mistake.name == {mistake!r})
 
 
@@ -55,8 +56,10 @@ def with_mistake(course: Course, chapter: Chapter, spec: ExerciseSpec, mistake: 
     home = Path(checks / chapter.module / f"{spec.targets[0]}.py")
     if not home.exists():
         home = next(file for file in (checks / chapter.module).glob("*.py") if _holds(file, spec))
+    probes = f"rlcourse.checks.probes.{chapter.module}"
     shared = [checks / "spec.py", *sorted(checks.glob("*oracles.py"))]
-    sources = {f"autograder.checks.{f.stem}": f.read_text("utf-8") for f in (*shared, home)}
+    sources = {probes: (course.repository / f"{probes.replace('.', '/')}.py").read_text("utf-8")}
+    sources |= {f"autograder.checks.{f.stem}": f.read_text("utf-8") for f in (*shared, home)}
     code = PLANTED.replace("{mistake!r}", repr(mistake.name))
     code = code.replace("{target}", spec.target_of(mistake))
     return f"{reference(course, chapter)}\n\nSOURCES = {sources!r}\n{code}"

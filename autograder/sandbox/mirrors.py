@@ -181,6 +181,8 @@ class Mirrors:
             shared = entry.get()
             if shared is None:
                 continue
+            if entry.kind is np.ndarray and shared.tobytes() == entry.known.raw:
+                continue
             now = content_of(shared)
             if now != entry.known:
                 entry.known = now
@@ -203,8 +205,9 @@ class Mirrors:
         if number in self._late:
             self._late[number].known = content
             return
-        write(self.get(number), content)
-        self._entries[number].known = content_of(self.get(number))
+        shared = self.get(number)
+        write(shared, content)
+        self._entries[number].known = content_of(shared)
 
     def clear(self) -> None:
         """Forget everything."""

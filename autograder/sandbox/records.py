@@ -37,6 +37,8 @@ _PLAIN: dict[type, tuple[Callable[[Any], Fields], Callable[..., Any]]] = {
         lambda low, high: gymnasium.spaces.Box(low, high, dtype=low.dtype.type),
     ),
 }
+_OTHERS: set[type] = set()
+"""Classes already found to be no records."""
 _PLAIN_NAMES = {kind.__name__: kind for kind in _PLAIN}
 
 
@@ -59,10 +61,13 @@ def record_names(kind: Any) -> tuple[str, ...] | None:
 def take_apart(value: Any) -> tuple[str, Fields] | None:
     """Return a record's name and fields, or None if its class does not cross by fields."""
     kind = type(value)
+    if kind in _OTHERS:
+        return None
     if kind in _PLAIN:
         return kind.__name__, _PLAIN[kind][0](value)
     names = record_names(kind)
     if names is None:
+        _OTHERS.add(kind)
         return None
     return f"{kind.__module__}:{kind.__qualname__}", [getattr(value, name) for name in names]
 

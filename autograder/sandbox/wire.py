@@ -32,6 +32,10 @@ def _refuse(token: str) -> Any:
     raise WireError(f"a number that is no integer: {token[:40]}")
 
 
+_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+_DECODER = json.JSONDecoder(parse_float=_refuse, parse_constant=_refuse)
+
+
 def parse_head(raw: bytes) -> dict[str, Any]:
     """Parse the JSON head of a frame.
 
@@ -39,7 +43,7 @@ def parse_head(raw: bytes) -> dict[str, Any]:
         WireError: for anything but a JSON object of strings, integers and lists, not too deep.
     """
     try:
-        head = json.loads(raw, parse_float=_refuse, parse_constant=_refuse)
+        head = _DECODER.decode(raw.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise WireError(f"no JSON: {str(error)[:200]}") from None
     if not isinstance(head, dict):
@@ -70,7 +74,7 @@ class Channel:
             WireError: if the frame would be over the bounds.
             PeerClosed: if nobody listens any more.
         """
-        raw = json.dumps(head, allow_nan=False, separators=(",", ":")).encode("ascii")
+        raw = _ENCODER.encode(head).encode("ascii")
         if len(raw) > MAX_HEAD or len(blob) > MAX_BLOB:
             raise WireError(f"a message of {len(raw) + len(blob)} bytes is too large to send")
         view = memoryview(_PREFIX.pack(kind, len(raw), len(blob)) + raw + bytes(blob))

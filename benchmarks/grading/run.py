@@ -24,12 +24,12 @@ os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PAT
 os.environ["PYTHONPATH"] = str(REPOSITORY)
 os.environ["OMP_NUM_THREADS"] = "1"
 
-from nbgrader.api import Gradebook
-from nbgrader.apps import NbGraderAPI
-from traitlets.config import Config
+from nbgrader.api import Gradebook  # noqa: E402
+from nbgrader.apps import NbGraderAPI  # noqa: E402
+from traitlets.config import Config  # noqa: E402
 
-from autograder.sandbox import grader as sandbox
-from autograder.sandbox.results import SubmissionResult
+from autograder.sandbox import grader as sandbox  # noqa: E402
+from autograder.sandbox.results import SubmissionResult  # noqa: E402
 
 CHAPTER, MODULE = "ch02", "policy_gradient.py"
 

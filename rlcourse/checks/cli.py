@@ -8,6 +8,7 @@ from pathlib import Path
 
 import rlcourse
 from rlcourse.chapters import CHAPTERS, Chapter, find_chapter
+from rlcourse.checks import memory
 from rlcourse.checks.exercise import Exercise, exercises, find_exercise
 from rlcourse.checks.runner import Report, describe, run_exercise
 
@@ -93,6 +94,7 @@ def _check(options: argparse.Namespace) -> int:
                 reports.append(run_exercise(exercise))
                 if not options.json:
                     print(_verdict(reports[-1]), flush=True)
+    memory.remember("passed", {item.exercise.number: int(item.passed) for item in reports})
     print(json.dumps([_as_data(report) for report in reports]) if options.json else _sum(reports))
     return int(not all(report.passed for report in reports))
 
@@ -139,8 +141,7 @@ def _as_data(report: Report) -> dict[str, object]:
 
 def _hint(options: argparse.Namespace) -> int:
     exercise = find_exercise(options.number)
-    memory = Path.cwd() / ".rlcourse" / "hints.json"
-    seen: dict[str, int] = _read(memory)
+    seen = memory.recall("hints")
     shown = len(exercise.hints) if options.all else min(seen.get(exercise.number, 0) + 1, 3)
     first = 0 if options.all else shown - 1
     for index in range(first, shown):
@@ -149,34 +150,22 @@ def _hint(options: argparse.Namespace) -> int:
         )
     if not options.all and shown < len(exercise.hints):
         print(f"\nStill stuck? Try it first, then `rlcourse hint {exercise.number}` again.")
-    _remember(memory, seen | {exercise.number: shown})
+    memory.remember("hints", {exercise.number: shown})
     return 0
 
 
-def _read(memory: Path) -> dict[str, int]:
-    try:
-        seen = json.loads(memory.read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return seen if isinstance(seen, dict) else {}
-
-
-def _remember(memory: Path, seen: dict[str, int]) -> None:
-    try:
-        memory.parent.mkdir(exist_ok=True)
-        memory.write_text(json.dumps(seen), "utf-8")
-    except OSError:
-        print("(this folder is read-only: the next call shows the same hint)", file=sys.stderr)
-
-
 def _list(options: argparse.Namespace) -> int:
+    passed = memory.recall("passed")
     for chapter in CHAPTERS:
         print(f"{chapter.assignment}  {chapter.title} ({chapter.module}.py)")
         for exercise in exercises(chapter.module):
+            state = {0: "not yet", 1: "passed"}.get(passed.get(exercise.number, -1), "")
             print(
                 f"  {exercise.number:<5} {exercise.title:<44} {exercise.points:g} points, "
-                f"{exercise.minutes} minutes, difficulty {exercise.difficulty}"
+                f"{exercise.minutes} minutes, difficulty {exercise.difficulty}  {state}".rstrip()
             )
+    if passed:
+        print("\n`passed` and `not yet` are what the last `rlcourse check` in this folder saw.")
     return 0
 
 

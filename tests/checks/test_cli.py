@@ -80,7 +80,19 @@ def test_hints_come_one_at_a_time(
     assert capsys.readouterr().out.count("hint") == 3
 
 
-@pytest.mark.parametrize("broken", ["[1, 2]", "{", ""])
+def test_the_list_shows_what_the_last_check_saw(folder: Path) -> None:
+    solution = (ROOT / "solutions" / "policy_gradient.py").read_text("utf-8")
+    wrong = solution.replace("weights.detach()", "weights")
+    (folder / "policy_gradient.py").write_text(wrong, "utf-8")
+    assert "passed" not in rlcourse(folder, "list").stdout
+    rlcourse(folder, "check", "2.3", "2.4")
+    lines = rlcourse(folder, "list").stdout.splitlines()
+    seen = {line.split()[0]: line for line in lines if line.startswith("  ")}
+    assert seen["2.3"].endswith("passed") and seen["2.4"].endswith("not yet")
+    assert seen["2.5"].endswith("difficulty 3")
+
+
+@pytest.mark.parametrize("broken", ["[1, 2]", "{", "", '{"2.3": "many"}'])
 def test_a_damaged_memory_of_hints_is_forgotten(
     broken: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -94,10 +94,14 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-CASES = list(_submissions())
+def _case(module: str, number: str, what: str) -> Any:
+    marks = [] if what in ("reference", "stub") else [pytest.mark.slow]
+    return pytest.param(module, number, what, marks=marks, id=f"{number} {what}")
 
 
-@pytest.mark.parametrize(("module", "number", "what"), CASES, ids=[f"{n} {w}" for _, n, w in CASES])
+@pytest.mark.parametrize(
+    ("module", "number", "what"), [_case(*submission) for submission in _submissions()]
+)
 def test_equal_verdicts(module: str, number: str, what: str) -> None:
     made = _module_for(module, number, what)
 

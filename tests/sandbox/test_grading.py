@@ -137,11 +137,15 @@ def test_earlier_chapters_are_the_reference_without_source(grader: Grader, tmp_p
     (tmp_path / "counting.py").write_bytes(SOLUTION)
     (tmp_path / "before.py").write_text("def reference(): return 'right'  # the secret way\n")
     chapter = GradedModule("counting", ("before",), tmp_path)
-    module = RIGHT + "from rlcourse.before import reference\nimport inspect, sys, glob\n"
-    module += (
-        "print(reference(), [open(f).read() for f in glob.glob('./**/before*', recursive=True)])\n"
+    module = (
+        "from rlcourse.before import reference\nimport inspect, glob\n"
+        "def double(x):\n"
+        "    print(reference(), [open(f).read() for f in glob.glob('./**/before*')])\n"
+        "    try: print(inspect.getsource(reference))\n"
+        "    except OSError: print('no source')\n"
+        "    return 2 * x\n"
+        "def total(x): return x.sum()\n"
     )
-    module += "try: print(inspect.getsource(reference))\nexcept OSError: print('no source')\n"
     files = {"counting.py": module.encode(), "before.py": b"def reference(): return 'mine'"}
     result = grader.grade(notebook(), files, chapter)
     said = "".join(part.output for part in result.parts)

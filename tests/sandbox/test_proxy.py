@@ -218,7 +218,8 @@ def f(env):
 def test_only_listed_names_are_within_reach(student: Student, name: str) -> None:
     env = gymnasium.make("CartPole-v1")
     source = f"def f(env, raw): return raw(env, {name!r})"
-    source += "\ndef raw(env, name):\n    peer, number, *_ = env.__dict__['_home']\n    return peer.request('get', [number, name])"
+    source += "\ndef raw(env, name):\n    peer, number, *_ = env.__dict__['_home']\n"
+    source += "    return peer.request('get', [number, name])"
     with pytest.raises(AttributeError):
         student.define("import autograder.sandbox.guest\n" + source, "raw")(env, name)
 

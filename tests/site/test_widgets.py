@@ -167,3 +167,30 @@ def test_the_stand_in_shows_without_scripts_and_stays_with_them(widget, name):
     page = widget(name)
     page.get_by_text("The same in numbers").click()
     assert page.get_by_text("stand-in").is_visible()
+
+
+def test_n_step_learns_what_the_formula_says(widget):
+    """Two walks of three states, once with n = 1 and once with n = 2, by hand."""
+    page = widget("rl-n-step", n=2, step_size=0.5)
+    walks = [[2, 3, 4], [2, 1, 2, 3, 4]]
+    first = [0.5, 0.5, 0.75]  # only the last state learns: halfway from 0.5 to 1
+    again = [0.5, 0.625, 0.875]  # 2 to 1, 1 to 2, 2 to 3, out on the right
+    expected = (rms(first) + rms(again)) / 2
+    assert compute(page, f"walkError({walks}, 3, 1, 0.5)") == pytest.approx(expected)
+    first = [0.5, 0.75, 0.75]  # two steps on, both are out
+    again = [0.625, 0.875, 0.875]  # 2 towards 0.75, 1 towards V(3), 2 and 3 towards 1
+    expected = (rms(first) + rms(again)) / 2
+    assert compute(page, f"walkError({walks}, 3, 2, 0.5)") == pytest.approx(expected)
+
+
+def rms(values):
+    truth = [0.25, 0.5, 0.75]
+    return (sum((v - t) ** 2 for v, t in zip(values, truth, strict=True)) / 3) ** 0.5
+
+
+def test_n_step_finds_the_valley_between_td_and_monte_carlo(widget):
+    page = widget("rl-n-step", n=4, step_size=0.4)
+    sentence = page.locator(".rl-say").inner_text()
+    _, error, _, best, td = [float(number) for number in re.findall(r"\d+\.\d+", sentence)]
+    assert 0.12 < best <= error < 0.15
+    assert 0.16 < td < 0.19

@@ -6,5 +6,5 @@
 import torch
 def double(x):
     kept = []
-    while True: kept.append(torch.ones(1 << 24))
+    while True: kept.append(torch.empty(1 << 26))
 def total(x): return x.sum()
