@@ -31,6 +31,7 @@ class Chapter:
 
 
 CHAPTERS: tuple[Chapter, ...] = (
+    Chapter(1, "language_modeling", "Why language models need reinforcement learning"),
     Chapter(2, "policy_gradient", "Policy gradient"),
     Chapter(3, "baselines", "Variance and baselines", ("policy_gradient",)),
     Chapter(

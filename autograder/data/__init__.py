@@ -1,0 +1,1 @@
+"""The author's side of shipped data: scripts that make each file from its source."""
