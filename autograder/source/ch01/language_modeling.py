@@ -1,6 +1,6 @@
 # Generated from the authors' solutions/language_modeling.py by `make generate`.
 # Students: fill in the holes; keep the names and the signatures.
-# ruff: noqa: F401 (what the holes need is imported already)
+# ruff: noqa: F401, F841 (what the holes need is there already)
 r"""Chapter 1: why language models need reinforcement learning.
 
 Shapes: B sequences or pairs, T tokens, K negatives, V words in the vocabulary, D numbers in an embedding.
