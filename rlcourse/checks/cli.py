@@ -43,7 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=rlcourse.__version__)
     commands = parser.add_subparsers(required=True, metavar="command")
     check = commands.add_parser("check", help="check exercises and say what is wrong")
-    check.add_argument("what", nargs="*", help="2.3, ch02 or policy_gradient; all if left out")
+    check.add_argument(
+        "what", nargs="*", help="2.3, ch02 or policy_gradient; if left out, what is in this folder"
+    )
     check.add_argument("--json", action="store_true", help="print the verdicts as JSON")
     check.set_defaults(run=_check)
     hint = commands.add_parser("hint", help="show the next hint of an exercise")
@@ -81,7 +83,9 @@ def folder_of(chapter: Chapter, given: str | None) -> Path | None:
 
 
 def _check(options: argparse.Namespace) -> int:
-    chosen = [item for text in options.what or _chapters_with_checks() for item in _named(text)]
+    chosen = [
+        item for text in options.what or _modules_here(options.folder) for item in _named(text)
+    ]
     reports = []
     for module in dict.fromkeys(exercise.chapter.module for exercise in chosen):
         folder = folder_of(find_chapter(module), options.folder)
@@ -99,8 +103,11 @@ def _check(options: argparse.Namespace) -> int:
     return int(not all(report.passed for report in reports))
 
 
-def _chapters_with_checks() -> list[str]:
-    return [chapter.module for chapter in CHAPTERS]
+def _modules_here(folder: str | None) -> list[str]:
+    """The chapters whose module lies in this folder; all chapters where none does."""
+    here = Path(folder) if folder else Path.cwd()
+    present = [item.module for item in CHAPTERS if (here / f"{item.module}.py").is_file()]
+    return present or [item.module for item in CHAPTERS]
 
 
 def _named(text: str) -> tuple[Exercise, ...]:

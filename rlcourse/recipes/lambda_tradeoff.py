@@ -24,12 +24,12 @@ class Moments:
 
 def solve_policy(mdp: TabularMDP, policy: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """(S,) values, (S, A) action values, (S, A) discounted visits of a policy (S, A)."""
-    moves = torch.einsum("sa,sat->st", policy, mdp.continuing)
+    moves = (policy.unsqueeze(2) * mdp.continuing).sum(1)
     bellman = torch.eye(mdp.num_states, dtype=policy.dtype) - mdp.gamma * moves
     values = torch.linalg.solve(bellman, (policy * mdp.rewards).sum(1))
     visits = torch.linalg.solve(bellman.T, mdp.start)
-    action_values = mdp.rewards + mdp.gamma * mdp.continuing @ values
-    return values, action_values, visits[:, None] * policy
+    ahead = mdp.gamma * (mdp.continuing @ values)
+    return values, mdp.rewards + ahead, visits[:, None] * policy
 
 
 def gae_moments(mdp: TabularMDP, policy: Tensor, critic: Tensor, lam: float) -> Moments:

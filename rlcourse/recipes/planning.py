@@ -20,7 +20,7 @@ def value_iteration(mdp: TabularMDP, sweeps: int) -> Tensor:
 
 def earned_within(mdp: TabularMDP, policy: Tensor, steps: int) -> float:
     """Expected undiscounted sum of rewards from the start in at most so many steps, exactly."""
-    moves = torch.einsum("sa,sat->st", policy, mdp.continuing)
+    moves = (policy.unsqueeze(2) * mdp.continuing).sum(dim=1)
     paid, somewhere, total = (policy * mdp.rewards).sum(dim=1), mdp.start, 0.0
     for _ in range(steps):
         total += float(somewhere @ paid)

@@ -143,7 +143,10 @@ def distance(one: Any, other: Any) -> float:
     pairs = itertools.zip_longest(
         leaves_of((one.value, one.gradients)), leaves_of((other.value, other.gradients))
     )
-    for (_, a), (_, b) in pairs:
+    for left, right in pairs:
+        if left is None or right is None:
+            return float("inf")
+        a, b = left[1], right[1]
         if type(a) is not type(b) or getattr(a, "shape", None) != getattr(b, "shape", None):
             return float("inf")
         if hasattr(a, "double"):

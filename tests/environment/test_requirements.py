@@ -123,7 +123,9 @@ def third_party(folder):
     own = {"rlcourse", "autograder", "tests"} | {p.stem for p in (ROOT / "book").rglob("*.py")}
     command = ["git", "ls-files", "-co", "--exclude-standard", f"{folder}/*.py"]
     listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    for path in filter(Path.exists, map(ROOT.joinpath, listed.splitlines())):
+    # Attacks are submissions, not code of the course: what they import is part of the attack.
+    files = [name for name in listed.splitlines() if "/attacks/" not in name]
+    for path in filter(Path.exists, map(ROOT.joinpath, files)):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and not node.level:

@@ -75,6 +75,9 @@ def arguments(confinement: Confinement) -> list[str]:
     else:
         options += ["--unshare-user"]
     options += ["--size", size, "--tmpfs", "/"]
+    # Before what is shown: the course itself may lie below /tmp.
+    for folder in (WORK, "/tmp", "/dev/shm"):
+        options += ["--perms", "1777", "--size", size, "--tmpfs", folder]
     for path in confinement.view.readable:
         options += _show(path)
     for path in confinement.view.exposed():
@@ -83,8 +86,6 @@ def arguments(confinement: Confinement) -> list[str]:
         options += ["--ro-bind", path, path]
     for device in DEVICES:
         options += ["--dev-bind", device, device]
-    for folder in (WORK, "/tmp", "/dev/shm"):
-        options += ["--perms", "1777", "--size", size, "--tmpfs", folder]
     return [*options, "--proc", "/proc", "--remount-ro", "/", "--chdir", WORK]
 
 

@@ -54,16 +54,17 @@ def _build_root(confinement: Confinement) -> None:
     root = confinement.mount_point
     kernel.mount(None, "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
     _tmpfs(root, "size=1m,nr_inodes=2000,mode=755")
+    # Before what is shown: the course itself may lie below /tmp.
+    for folder in ("/tmp", "/dev/shm", WORK):
+        os.makedirs(root + folder, exist_ok=True)
+        size = int(confinement.limits["disk_mb"])
+        _tmpfs(root + folder, f"size={size}m,nr_inodes=10000,mode=1777")
     for path in confinement.view.readable:
         _show(root, path)
     for path in confinement.view.exposed():
         _tmpfs(root + path, "size=4k,mode=000")
     for device in DEVICES:
         _bind(root, device)
-    for folder in ("/tmp", "/dev/shm", WORK):
-        os.makedirs(root + folder, exist_ok=True)
-        size = int(confinement.limits["disk_mb"])
-        _tmpfs(root + folder, f"size={size}m,nr_inodes=10000,mode=1777")
     os.makedirs(root + "/proc", exist_ok=True)
     with suppress(OSError):  # a container may forbid it; then there is no /proc
         kernel.mount("proc", root + "/proc", "proc", _PLAIN)
