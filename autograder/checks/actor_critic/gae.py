@@ -154,7 +154,7 @@ other. The result is data for the losses: no gradient may flow into it.
         "A_t = δ_t + γ_t λ (1 − end_t) A_{t+1} with A_T = 0. δ uses discounts (they know about termination); the carry "
         "is cut by ends (termination or truncation). ends may be bool.",
         "errors = …; decays = lam * discounts * (1 − ends as numbers); following = zeros (B,); for t in "
-        "reversed(range(T)): following = errors[:, t] + decays[:, t] * following, and store it; detach at the end.",
+        "reversed(range(T)): following = this error + this decay × following, and store it; detach at the end.",
     ),
     checks=(
         Case(

@@ -137,7 +137,7 @@ episode it is Monte Carlo. Look no further than the trajectory goes: where it st
         "Start with G = rewards + discounts · next_values and lengthen it n − 1 times: what follows step t is G of "
         "step t + 1, but next_values of step t where the trajectory stops, and in the last column.",
         "Repeat min(n, T) − 1 times: longer = G moved one column to the left, with next_values[:, -1:] as last column; "
-        "following = torch.where(ends > 0, next_values, longer); G = rewards + discounts * following.",
+        "following = next_values where ends > 0, else longer (torch.where); G = rewards + discounts * following.",
     ),
     checks=(
         Case(
