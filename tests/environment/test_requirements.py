@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+import sysconfig
 import tomllib
 from importlib import metadata
 from pathlib import Path
@@ -110,7 +111,9 @@ def unmet(requirement, pinned):
 
 def test_this_environment_is_the_pinned_one():
     """Otherwise the tests prove nothing about what others will install."""
-    here = [(canonicalize_name(d.name), d.version.split("+")[0]) for d in metadata.distributions()]
+    # Only what is installed here: setuptools puts copies of its own on the path once it is imported.
+    folder = metadata.distributions(path=[sysconfig.get_paths()["purelib"]])
+    here = [(canonicalize_name(d.name), d.version.split("+")[0]) for d in folder]
     pinned = set(pins().items())
     installed = {(name, version) for name, version in here if name != "rlcourse"}
     assert not pinned - installed, "run `make setup`"

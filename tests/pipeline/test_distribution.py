@@ -17,7 +17,7 @@ from autograder.pipeline.secrets import (
     solution_lines,
 )
 from autograder.pipeline.workspace import lay_out
-from rlcourse.chapters import CHAPTERS, Chapter
+from rlcourse.chapters import CHAPTERS, find_chapter, Chapter
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +153,7 @@ def test_a_workspace_keeps_a_students_work(course: Course, tmp_path: Path) -> No
     note = folder / "book" / "my notes.md"
     note.parent.mkdir(exist_ok=True)
     note.write_text("remember")
-    (course.release(CHAPTERS[0]) / "policy_gradient.py").write_text("# a new stub\n")
+    (course.release(find_chapter("ch02")) / "policy_gradient.py").write_text("# a new stub\n")
     laid = lay_out(course, folder)
     assert laid.kept == ["assignments/ch02/policy_gradient.py"]
     assert mine.read_text() == "my work" and note.read_text() == "remember"

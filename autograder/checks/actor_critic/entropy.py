@@ -39,7 +39,7 @@ part of the loss, so gradients must flow.
     hints=(
         "A probability of 0 contributes 0, but a computer says NaN: never take the log of a rounded probability.",
         "H = −Σ p log p over the last axis; log p = logits − logsumexp(logits) is finite even where p is rounded to 0.",
-        "log_probs = log-softmax of the logits over the last axis; then −(log_probs.exp() * …) summed over the last axis.",
+        "log_probs = log-softmax of the logits, last axis; then −(log_probs.exp() * …) summed over the last axis.",
     ),
     checks=(
         Case(

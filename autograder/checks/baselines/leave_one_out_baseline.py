@@ -72,7 +72,7 @@ since no sample takes part in its own baseline, nothing is biased.
         "(Σ_j r_pj − r_pi) / (K − 1), the sum over the samples of one prompt: dimension 1. The result has "
         "the shape of "
         "the rewards.",
-        "Refuse K < 2 with ValueError. total = the sum of the detached rewards over dim 1, kept as a column; subtract the "
+        "Refuse K < 2 with ValueError. total = the detached rewards summed over dim 1, kept as a column; subtract "
         "rewards; divide "
         "by K − 1.",
     ),
