@@ -17,7 +17,7 @@ from autograder.pipeline.secrets import (
     solution_lines,
 )
 from autograder.pipeline.workspace import lay_out
-from rlcourse.chapters import CHAPTERS, find_chapter, Chapter
+from rlcourse.chapters import CHAPTERS, Chapter, find_chapter
 
 
 @pytest.fixture(scope="module")
