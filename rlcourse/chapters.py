@@ -41,6 +41,12 @@ CHAPTERS: tuple[Chapter, ...] = (
         ("policy_gradient",),
     ),
     Chapter(6, "actor_critic", "Advantage and actor–critic", ("policy_gradient",)),
+    Chapter(
+        7,
+        "off_policy",
+        "Off-policy learning, importance sampling, KL",
+        ("policy_gradient", "actor_critic"),
+    ),
 )
 
 
