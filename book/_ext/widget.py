@@ -19,6 +19,7 @@ WIDGETS: dict[str, tuple[str, ...]] = {
     "rl-gae-lambda": ("rewards", "values", "gamma", "lambda"),
     "rl-n-step": ("n", "step-size", "seed"),
     "rl-ppo-clip": ("clip-eps", "advantage", "ratio"),
+    "rl-trust-region": ("logits", "advantages", "sure", "step", "budget"),
 }
 """Every widget and its attributes; the script is ``_assets/_static/widgets/<name>.js``."""
 
