@@ -78,7 +78,7 @@ def drift(
     """
     generator = make_generator(seed)
     agent, envs = ActorCritic(4, 2, generator), make_cartpole(32)
-    optimizer = torch.optim.Adam(agent.parameters(), config.learning_rate, eps=1e-5)
+    optimizer = torch.optim.Adam(agent.parameters(), config.learning_rate, eps=1e-5, fused=True)
     collector = Collector(envs, draw_seed(generator))
 
     def batch_of(agent: ActorCritic) -> Rollout:

@@ -33,7 +33,7 @@ class ReuseConfig:
         ValueError: if a number lies outside its range.
     """
 
-    total_steps: int = 40_000
+    total_steps: int = 30_000
     """Columns of all environments together after which training stops."""
     steps: int = 32
     """T, the steps of each environment between two updates."""

@@ -50,7 +50,7 @@ class RatedWorld:
     def direction(self) -> Tensor:
         """(P, T, V+1, V) the policy gradient at the old policy, of length 1."""
         theta = self.old.clone().requires_grad_(True)
-        (gradient,) = torch.autograd.grad(self.gain(theta), theta)
+        gradient: Tensor = torch.autograd.grad(self.gain(theta), theta)[0]
         return gradient / gradient.norm()
 
 
@@ -146,4 +146,6 @@ def mean_reuse(
     generator = make_generator(seed)
     runs = [reuse_batch(rated, config, generator, loss) for _ in range(batches)]
     names = ("claimed", "gained", "distance")
-    return BatchReuse(*(torch.stack([getattr(run, name) for run in runs]).mean(0) for name in names))
+    return BatchReuse(
+        *(torch.stack([getattr(run, name) for run in runs]).mean(0) for name in names)
+    )

@@ -26,8 +26,8 @@ def _shifted(log_weights: Tensor) -> Tensor:
 
 
 def _perplexity(log_weights: Tensor) -> Tensor:
-    shares = log_weights.softmax(0)
-    return torch.special.entr(shares).sum().exp()
+    entropy: Tensor = torch.special.entr(log_weights.softmax(0)).sum()
+    return entropy.exp()
 
 
 def _from_the_spread(log_weights: Tensor) -> Tensor:
