@@ -83,8 +83,13 @@ def test_the_surrogate_touches_the_gain_at_the_old_policy(worlds):
     first, second = (torch.autograd.grad(f(theta), theta)[0] for f in (rated.gain, rated.surrogate))
     torch.testing.assert_close(first, second)
     assert abs(rated.surrogate(rated.old).item()) < 1e-12
+
+
+@pytest.mark.parametrize(("seed", "sign"), [(0, 1), (5, -1)])
+def test_far_away_the_surrogate_is_wrong_to_either_side(worlds, seed, sign):
+    rated = worlds.rated_world(seed)
     away = rated.old + 4 * rated.direction()
-    assert rated.surrogate(away) - rated.gain(away) > 0.03
+    assert sign * (rated.surrogate(away) - rated.gain(away)) > 0.03
 
 
 def test_one_batch_used_again_and_again_is_believed_too_much(worlds):
