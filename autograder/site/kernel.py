@@ -30,6 +30,8 @@ def kernel_environment(root: Path) -> dict[str, str]:
         "PYTHONPATH": str(root),
         "PYTHONHASHSEED": "0",
         "OMP_NUM_THREADS": "1",
+        # A progress bar in a cell's output becomes a widget, and a widget asks a server for its script.
+        "RLCOURSE_PROGRESS": "0",
     }
 
 
