@@ -47,7 +47,7 @@ def lab(workspace: Path, tmp_path: Path) -> Iterator[str]:
     environment = {key: value for key, value in os.environ.items() if key != "RLCOURSE_OVERLAY"}
     log = (tmp_path / "lab.log").open("w")
     process = subprocess.Popen(
-        [*lab_command(), *settings],
+        [*lab_command(workspace), *settings],
         cwd=workspace,
         env={**environment, **home, "JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "lab")},
         stdout=log,
@@ -131,6 +131,8 @@ def test_a_students_whole_way(
     notebook = folder / "policy_gradient.ipynb"
     page.goto(f"{lab}/lab/tree/assignments/ch02/policy_gradient.ipynb")
     page.locator(".jp-RenderedMarkdown h2").first.wait_for()
+    page.wait_for_timeout(3000)
+    assert page.locator(".Toastify__toast").count() == 0, "JupyterLab asks the student something"
 
     red = run_all(page, notebook)
     assert len(red) == 6 and all("not started yet" in text and '"error"' in text for text in red)
