@@ -81,8 +81,8 @@ def freeze(agent: ActorCritic, rollout: Rollout, config: ActorCriticConfig) -> B
     values, following = values[:, :-1], values[:, 1:]
     discounts = rollout.discounts(config.gamma)
     advantages = gae(rollout.rewards, discounts, values, following, rollout.ends, config.lam)
-    spread, middle = torch.std_mean(rollout.counted(advantages), correction=0)
-    standardized = (advantages - middle) / (spread + 1e-8)
+    seen = rollout.counted(advantages)
+    standardized = (advantages - seen.mean()) / (seen.std(correction=0) + 1e-8)
     return Batch(rollout, logits, log_probs, standardized, advantages + values)
 
 
