@@ -50,8 +50,9 @@ class RatedWorld:
     def direction(self) -> Tensor:
         """(P, T, V+1, V) the policy gradient at the old policy, of length 1."""
         theta = self.old.clone().requires_grad_(True)
-        gradient: Tensor = torch.autograd.grad(self.gain(theta), theta)[0]
-        return gradient / gradient.norm()
+        (gradient,) = torch.autograd.grad(self.gain(theta), theta)
+        unit: Tensor = gradient / gradient.norm()
+        return unit
 
 
 def rated_world(seed: int = 0) -> RatedWorld:
