@@ -146,7 +146,7 @@ def test_a_budget_must_be_positive(regions):
 
 def test_shares_by_hand(recipe):
     """Weights 2 and 1 after one step, 4 and 1 after two; the third column is padding."""
-    log_ratios = torch.tensor([[2.0, 2.0, 9.0], [1.0, 1.0, 9.0]]).double().log()
+    log_ratios = torch.tensor([[2.0, 2.0, 9.0], [1.0, 1.0, 3.0]]).double().log()
     mask = torch.tensor([[1.0, 1.0, 0.0], [1.0, 1.0, 0.0]]).double()
     share = recipe("drift").share_left
     assert share(log_ratios, mask, 1).item() == pytest.approx(9 / 5 / 2)
@@ -167,6 +167,8 @@ def test_ratios_are_1_in_the_first_epoch_and_move_later(recipe):
         # Scored in the same way as in the first epoch, so equal to the last bit or nearly so.
         assert row["epochs"][0]["ratio"] < 1e-6 and abs(row["epochs"][0]["kl"]) < 1e-8
         assert row["epochs"][-1]["ratio"] > 0.01
+        # Advantages are standardized: with all ratios at 1 the surrogate claims nothing.
+        assert abs(row["epochs"][0]["gain"]) < 1e-5 and row["epochs"][-1]["gain"] > 0.01
 
 
 def test_a_price_shortens_the_way_and_follows_its_target(recipe):
