@@ -168,7 +168,7 @@ def test_ratios_are_1_in_the_first_epoch_and_move_later(recipe):
         assert row["epochs"][0]["ratio"] < 1e-6 and abs(row["epochs"][0]["kl"]) < 1e-8
         assert row["epochs"][-1]["ratio"] > 0.01
         # Advantages are standardized: with all ratios at 1 the surrogate claims nothing.
-        assert abs(row["epochs"][0]["gain"]) < 1e-5 and row["epochs"][-1]["gain"] > 0.01
+        assert abs(row["epochs"][0]["gain"]) < 1e-5 and row["epochs"][-1]["gain"] > 0.002
 
 
 def test_a_price_shortens_the_way_and_follows_its_target(recipe):
