@@ -167,8 +167,8 @@ def polyak_update(target: nn.Module, online: nn.Module, tau: float) -> None:
     with torch.no_grad():
         for old, new in zip(target.parameters(), online.parameters(), strict=True):
             old.lerp_(new, tau)
-        for old, new in zip(target.buffers(), online.buffers(), strict=True):
-            old.copy_(new)
+        for kept, newer in zip(target.buffers(), online.buffers(), strict=True):
+            kept.copy_(newer)
     ### END SOLUTION
 
 

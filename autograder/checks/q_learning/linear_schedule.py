@@ -24,7 +24,8 @@ def _unclamped(step: int, start: float, end: float, duration: int) -> float:
 
 def _tensors(step: int, start: float, end: float, duration: int) -> float:
     share = torch.tensor(step / duration, dtype=torch.float64).clamp(0, 1)
-    return float(torch.lerp(torch.tensor(start).double(), torch.tensor(end).double(), share))
+    first, last = torch.tensor([start, end], dtype=torch.float64)
+    return float(torch.lerp(first, last, share))
 
 
 def _branches(step: int, start: float, end: float, duration: int) -> float:

@@ -80,8 +80,8 @@ def _lenient(target: nn.Module, online: nn.Module, tau: float) -> None:
     with torch.no_grad():
         for old, new in zip(target.parameters(), online.parameters(), strict=False):
             old.lerp_(new, tau)
-        for old, new in zip(target.buffers(), online.buffers(), strict=False):
-            old.copy_(new)
+        for kept, fresh in zip(target.buffers(), online.buffers(), strict=False):
+            kept.copy_(fresh)
 
 
 def _inputs(seed: int, tau: float, updates: int) -> dict[str, Any]:
@@ -183,7 +183,7 @@ to share memory. Networks that do not match are an error.
         Mistake(
             "the networks share memory",
             _update(_share_memory),
-            "After the update the target is the online network, whatever tau is. A plain copy is right for tau = 1 only; "
+            "After the update the target is the online network, whatever tau is. A copy is right for tau = 1 only; "
             "and if both hold the very same tensors, they move together for ever. Write into the old tensors.",
         ),
         Mistake(
