@@ -165,7 +165,7 @@ def train(
     """As ``dqn``, row by row, so that a caller can draw or stop; of a run that resumes, the new rows."""
     collector = Collector(envs, draw_seed(generator))
     target, buffer = copy.deepcopy(online), ReplayBuffer(config.capacity)
-    optimizer = torch.optim.Adam(online.parameters(), config.learning_rate)
+    optimizer = torch.optim.Adam(online.parameters(), config.learning_rate, fused=True)
     parts: dict[str, Part] = {
         "online": online,
         "target": target,

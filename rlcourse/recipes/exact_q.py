@@ -145,7 +145,7 @@ def fit(
     sizes = (mdp.num_states, *config.hidden, mdp.num_actions)
     online = make_q_ensemble(sizes, seeds)
     target, every_state = copy.deepcopy(online), torch.eye(mdp.num_states).repeat(len(seeds), 1)
-    optimizer = torch.optim.Adam(online.parameters())
+    optimizer = torch.optim.Adam(online.parameters(), fused=True)
     seen = []
     for update in range(config.updates):
         optimizer.param_groups[0]["lr"] = config.step_size(update)
