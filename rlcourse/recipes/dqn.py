@@ -181,7 +181,7 @@ def train(
         metrics = dict.fromkeys(("td_loss", "q_values", "grad_norm"), nothing)
         for now in range(index * config.log_every, (index + 1) * config.log_every):
             policy = explorer(numpy_forward(online), config.epsilon(collector.total_steps))
-            rollout = collector.collect(policy, 1, generator)
+            rollout = collector.collect(policy, config.steps, generator)
             buffer.add(store(rollout, config.gamma))
             if len(buffer) < config.learning_starts:
                 continue
@@ -203,7 +203,8 @@ def train(
 
 def rows_ahead(config: DQNConfig, num_envs: int, run: TrainingRun) -> range:
     """Numbers of the rows of the log that are still to come."""
-    return range(len(run.rows), config.total_steps // (num_envs * config.log_every))
+    steps = num_envs * config.steps * config.log_every
+    return range(len(run.rows), config.total_steps // steps)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -45,17 +45,20 @@ def broken_copy(online: QEnsemble, target: nn.Module, batch: Transitions) -> Ten
 def broken_broadcast(online: QEnsemble, target: nn.Module, batch: Transitions) -> Tensor:
     """() wrong: every value is compared with every target of its network."""
     targets = q_target(batch.rewards, batch.discounts, target(batch.next_observations))
-    taken = online(batch.observations).gather(1, batch.actions[:, None])
-    column, row = taken.reshape(online.size, -1, 1), targets.reshape(online.size, 1, -1)
-    return nn.functional.huber_loss(*torch.broadcast_tensors(column, row))
+    rows = len(targets) // online.size
+    every_value = online(batch.observations).repeat_interleave(rows, dim=0)
+    every_target = targets.reshape(online.size, 1, rows).expand(-1, rows, -1).flatten()
+    return q_loss(every_value, batch.actions.repeat_interleave(rows), every_target)
 
 
 def broken_gradient(online: QEnsemble, target: nn.Module, batch: Transitions) -> Tensor:
-    """() wrong: no target network, and the gradient flows through the target."""
-    following = online(batch.next_observations).max(dim=1).values
-    targets = batch.rewards + batch.discounts * following
-    taken = online(batch.observations).gather(1, batch.actions[:, None]).squeeze(1)
-    return nn.functional.huber_loss(taken, targets)
+    """() wrong: no target network, and the target comes to meet the value."""
+    q, next_q = online(batch.observations), online(batch.next_observations)
+    reached = batch.rewards + batch.discounts * next_q.amax(dim=1)
+    there = q_loss(q, batch.actions, reached)
+    said = (q.detach() * nn.functional.one_hot(batch.actions, q.shape[1])).sum(dim=1)
+    back = q_loss(reached[:, None], torch.zeros_like(batch.actions), said)
+    return there + back
 
 
 def _loss(online: QEnsemble, target: nn.Module, batch: Transitions) -> Tensor:
@@ -70,11 +73,12 @@ def broken_clock(rollout: Rollout, gamma: float) -> Transitions:
 
 def broken_reset(rollout: Rollout, gamma: float) -> Transitions:
     """Wrong: the step in which an environment only resets is stored as if somebody had lived it."""
-    return transitions_of(replace(rollout, mask=torch.ones_like(rollout.mask)), gamma)
+    columns = rollout.states, rollout.actions, rollout.rewards, rollout.discounts(gamma)
+    return Transitions(*(x.flatten(0, 1) for x in (*columns, rollout.next_observations)))
 
 
 SALARY = DQNConfig(
-    total_steps=3_000,
+    total_steps=2_560,
     gamma=0.9,
     learning_starts=100,
     learning_rate=5e-2,

@@ -25,8 +25,10 @@ class DQNConfig:
     """Transitions in the buffer before the first update."""
     batch_size: int = 32
     """Transitions of one update."""
-    updates: int = 2
-    """Updates after each step of all environments."""
+    steps: int = 4
+    """Steps of each environment between two rounds of updates."""
+    updates: int = 8
+    """Updates of one round."""
     learning_rate: float = 2e-3
     """Step size of Adam, the same from first to last."""
     tau: float = 0.01
@@ -43,8 +45,8 @@ class DQNConfig:
     """Length to which a longer gradient of all parameters together is shortened."""
     hidden: tuple[int, ...] = (64, 64)
     """Widths of the hidden layers."""
-    log_every: int = 25
-    """Steps of all environments at once between two rows of the log."""
+    log_every: int = 8
+    """Rounds between two rows of the log."""
     save_every: int = 20
     """Rows of the log between two checkpoints."""
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from gymnasium import spaces
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -72,8 +73,8 @@ class QEnsemble(nn.Module):
     def shorten_gradients(self, max_norm: float) -> None:
         """Shorten the gradient of each member by itself."""
         gradients = [p.grad for p in self.parameters() if p.grad is not None]
-        squares = torch.stack([g.square().sum(dim=(1, 2)) for g in gradients])
-        scale = (max_norm / (squares.sum(dim=0).sqrt() + 1e-6)).clamp(max=1.0)
+        norms = torch.cat([g.flatten(1) for g in gradients], dim=1).norm(dim=1)
+        scale = (max_norm / (norms + 1e-6)).clamp(max=1.0)
         for gradient in gradients:
             gradient.mul_(scale[:, None, None])
 
@@ -113,16 +114,53 @@ class Ledger:
         self.closed: list[list[float]] = [[] for _ in range(members)]
 
     def read(self, rollout: Rollout) -> None:
-        """Add the rewards of one column, and close the episodes that ended with it."""
-        self.open += rollout.rewards[:, 0]
-        for row in rollout.ends[:, 0].nonzero()[:, 0].tolist():
-            self.closed[row // self.copies].append(float(self.open[row]))
-            self.open[row] = 0.0
+        """Add the rewards column by column, and close the episodes that ended."""
+        for rewards, ends in zip(rollout.rewards.T, rollout.ends.T, strict=True):
+            self.open += rewards
+            for row in ends.nonzero()[:, 0].tolist():
+                self.closed[row // self.copies].append(float(self.open[row]))
+                self.open[row] = 0.0
 
     def recent(self, episodes: int = 20) -> Tensor:
         """(K,) mean return of the last episodes of each member; NaN before the first one."""
         last = [torch.tensor(returns[-episodes:]) for returns in self.closed]
         return torch.stack([returns.mean() for returns in last])
+
+
+class Learners:
+    """K networks with their target networks and buffers, and one optimizer for all.
+
+    Args:
+        sizes: widths of input, hidden layers and output.
+        config: the same for all.
+        seeds: K, of the first weights.
+    """
+
+    def __init__(self, sizes: Sequence[int], config: DQNConfig, seeds: Sequence[int]) -> None:
+        self.config, self.online = config, make_q_ensemble(sizes, seeds)
+        self.target = copy.deepcopy(self.online)
+        self.buffers = [ReplayBuffer(config.capacity) for _ in seeds]
+        parameters = self.online.parameters()
+        self.optimizer = torch.optim.Adam(parameters, config.learning_rate, fused=True)
+
+    def store(self, rollout: Rollout) -> None:
+        """Give each member the steps of its own environments."""
+        copies = rollout.batch // len(self.buffers)
+        parts = split_rows(rollout, self.config.gamma, copies)
+        for buffer, rows in zip(self.buffers, parts, strict=True):
+            buffer.add(rows)
+
+    def learn(self, now: int, generator: torch.Generator) -> Tensor:
+        """One round of updates; (K) the mean best value over each member's last batch."""
+        config = self.config
+        for update in range(now * config.updates, (now + 1) * config.updates):
+            batch = sample_each(self.buffers, config.batch_size, generator)
+            ensemble_update(self.online, self.target, self.optimizer, batch, config)
+            if update % config.target_every == 0:
+                polyak_update(self.target, self.online, config.tau)
+        with torch.no_grad():
+            best: Tensor = self.online(batch.observations).max(dim=1).values
+        return best.reshape(len(self.buffers), -1).mean(dim=1)
 
 
 def dqn_many(
@@ -144,33 +182,25 @@ def dqn_many(
         its last 20 episodes; (K, P) the mean over its latest batch of what it holds for the best
         value.
     """
-    copies, actions = envs.num_envs // len(seeds), int(envs.single_action_space.n)  # type: ignore[attr-defined]
-    sizes = (*envs.single_observation_space.shape, *config.hidden, actions)  # type: ignore[misc]
-    online = make_q_ensemble(sizes, seeds)
+    width, actions = envs.single_observation_space.shape, envs.single_action_space
+    if not width or not isinstance(actions, spaces.Discrete):
+        raise ValueError("dqn needs observations that are rows of numbers, and discrete actions")
+    members = Learners((width[0], *config.hidden, int(actions.n)), config, seeds)
+    copies = envs.num_envs // len(seeds)
     collector, ledger = Collector(envs, draw_seed(generator)), Ledger(len(seeds), copies)
-    target, buffers = copy.deepcopy(online), [ReplayBuffer(config.capacity) for _ in seeds]
-    optimizer = torch.optim.Adam(online.parameters(), config.learning_rate, fused=True)
     table = []
-    for now in range(config.total_steps // copies):
-        policy = explorer(online.numpy_forward(), config.epsilon(now * copies))
-        rollout = collector.collect(policy, 1, generator)
+    for now in range(config.total_steps // (copies * config.steps)):
+        epsilon = config.epsilon(collector.total_steps // len(seeds))
+        policy = explorer(members.online.numpy_forward(), epsilon)
+        rollout = collector.collect(policy, config.steps, generator)
         ledger.read(rollout)
-        for buffer, rows in zip(buffers, parts_of(rollout, len(seeds)), strict=True):
-            buffer.add(transitions_of(rows, config.gamma))
-        if min(map(len, buffers)) >= config.learning_starts:
-            for update in range(now * config.updates, (now + 1) * config.updates):
-                batch = sample_each(buffers, config.batch_size, generator)
-                ensemble_update(online, target, optimizer, batch, config)
-                if update % config.target_every == 0:
-                    polyak_update(target, online, config.tau)
+        members.store(rollout)
+        if min(map(len, members.buffers)) >= config.learning_starts:
+            values = members.learn(now, generator)
             if (now + 1) % config.log_every == 0:
-                with torch.no_grad():
-                    best = online(batch.observations).max(dim=1).values
-                table.append(
-                    ((now + 1) * copies, ledger.recent(), best.reshape(len(seeds), -1).mean(1))
-                )
-    steps, returns, values = zip(*table, strict=True)
-    return torch.tensor(steps), torch.stack(returns, dim=1), torch.stack(values, dim=1)
+                table.append(((now + 1) * copies * config.steps, ledger.recent(), values))
+    steps, returns, held = zip(*table, strict=True)
+    return torch.tensor(steps), torch.stack(returns, dim=1), torch.stack(held, dim=1)
 
 
 def sample_each(buffers: Sequence[ReplayBuffer], n: int, generator: torch.Generator) -> Transitions:
@@ -179,8 +209,10 @@ def sample_each(buffers: Sequence[ReplayBuffer], n: int, generator: torch.Genera
     return Transitions(*(torch.cat(columns) for columns in zip(*batches, strict=True)))
 
 
-def parts_of(rollout: Rollout, parts: int) -> list[Rollout]:
-    """The rows of each member."""
-    names = ("observations", "actions", "rewards", "terminated", "ends", "mask")
-    pieces = [getattr(rollout, name).chunk(parts) for name in names]
-    return [Rollout(*piece) for piece in zip(*pieces, strict=True)]
+def split_rows(rollout: Rollout, gamma: float, copies: int) -> list[Transitions]:
+    """The steps that count of each member, whose environments are neighbours in the batch."""
+    member = torch.arange(rollout.batch)[:, None].expand(-1, rollout.steps) // copies
+    members = rollout.batch // copies
+    sizes = rollout.counted(member).bincount(minlength=members).tolist()
+    columns = [column.split(sizes) for column in transitions_of(rollout, gamma)]
+    return [Transitions(*parts) for parts in zip(*columns, strict=True)]
