@@ -86,6 +86,31 @@ def test_one_member_of_many_is_a_single_run(recipe, config):
     assert rows[-1]["return"] == pytest.approx(returns[0, -1].item(), rel=1e-5)
 
 
+@pytest.mark.parametrize("double", [False, True])
+def test_an_update_of_many_is_the_update_of_each(recipe, config, double):
+    """Gradients long enough to be shortened, by another factor for each member."""
+    many, single = recipe("dqn_many"), recipe("dqn")
+    config = replace(config, double=double, max_grad_norm=0.05)
+    sizes, generator = (3, 8, 2), make_generator(0)
+    together, targets = (many.make_q_ensemble(sizes, seeds) for seeds in ([1, 2], [3, 4]))
+    optimizer = torch.optim.Adam(together.parameters(), 0.01)
+    alone = [mlp(sizes, make_generator(seed), activation=torch.nn.ReLU) for seed in (1, 2)]
+    judges = [mlp(sizes, make_generator(seed), activation=torch.nn.ReLU) for seed in (3, 4)]
+    optimizers = [torch.optim.Adam(network.parameters(), 0.01) for network in alone]
+    for _ in range(3):
+        x, following = torch.randn(2, 12, 3, generator=generator)
+        rewards = torch.randn(12, generator=generator) * torch.arange(12)
+        actions = torch.randint(2, (12,), generator=generator)
+        batch = single.Transitions(x, actions, rewards, torch.full((12,), 0.9), following)
+        many.ensemble_update(together, targets, optimizer, batch, config)
+        for k, (network, judge) in enumerate(zip(alone, judges, strict=True)):
+            part = single.Transitions(*(column[6 * k : 6 * k + 6] for column in batch))
+            single.dqn_update(network, judge, optimizers[k], part, config)
+    for k, network in enumerate(alone):
+        torch.testing.assert_close(together.weights[0][k].T, network[0].weight)
+        torch.testing.assert_close(together.biases[1][k, 0], network[2].bias)
+
+
 def test_members_are_separate_networks(recipe):
     many = recipe("dqn_many")
     ensemble = many.make_q_ensemble((3, 5, 2), [1, 2])
