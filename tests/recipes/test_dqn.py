@@ -86,17 +86,17 @@ def test_one_member_of_many_is_a_single_run(recipe, config):
     assert rows[-1]["return"] == pytest.approx(returns[0, -1].item(), rel=1e-5)
 
 
-@pytest.mark.parametrize("double", [False, True])
-def test_an_update_of_many_is_the_update_of_each(recipe, config, double):
-    """Gradients long enough to be shortened, by another factor for each member."""
+@pytest.mark.parametrize(("double", "longest"), [(False, 0.05), (True, 100.0)])
+def test_an_update_of_many_is_the_update_of_each(recipe, config, double, longest):
+    """Once with gradients that are shortened, by another factor for each member, once without."""
     many, single = recipe("dqn_many"), recipe("dqn")
-    config = replace(config, double=double, max_grad_norm=0.05)
+    config = replace(config, double=double, max_grad_norm=longest)
     sizes, generator = (3, 8, 2), make_generator(0)
     together, targets = (many.make_q_ensemble(sizes, seeds) for seeds in ([1, 2], [3, 4]))
-    optimizer = torch.optim.Adam(together.parameters(), 0.01)
+    optimizer = torch.optim.SGD(together.parameters(), 0.1)
     alone = [mlp(sizes, make_generator(seed), activation=torch.nn.ReLU) for seed in (1, 2)]
     judges = [mlp(sizes, make_generator(seed), activation=torch.nn.ReLU) for seed in (3, 4)]
-    optimizers = [torch.optim.Adam(network.parameters(), 0.01) for network in alone]
+    optimizers = [torch.optim.SGD(network.parameters(), 0.1) for network in alone]
     for _ in range(3):
         x, following = torch.randn(2, 12, 3, generator=generator)
         rewards = torch.randn(12, generator=generator) * torch.arange(12)
@@ -208,6 +208,15 @@ def test_without_noise_nobody_is_led_astray(recipe):
     for double in (False, True):
         share = bias.share_going_left(world, double, make_generator(0))
         assert share[-20:].mean() < 0.12
+
+
+def test_noise_leads_one_table_astray_and_two_much_less(recipe):
+    bias = recipe("maximization_bias")
+    world = bias.LeftOrRight(episodes=50, runs=300)
+    plain, double = (
+        bias.share_going_left(world, d, make_generator(0))[-10:] for d in (False, True)
+    )
+    assert plain.mean() > 0.7 and double.mean() < 0.3
 
 
 def test_optimal_values_obey_bellman_and_a_chain_is_known(recipe):
