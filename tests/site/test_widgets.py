@@ -229,3 +229,19 @@ def test_n_step_finds_the_valley_between_td_and_monte_carlo(widget):
     _, error, _, best, td = [float(number) for number in re.findall(r"\d+\.\d+", sentence)]
     assert 0.12 < best <= error < 0.15
     assert 0.16 < td < 0.19
+
+
+def test_max_bias_is_what_sampling_says(widget):
+    """Guesses drawn a million times: the largest of each row, and a second draw of its action."""
+    page = widget("rl-max-bias", actions=5, noise=0.7, gap=2)
+    values = torch.tensor([0.0, -0.5, -1.0, -1.5, -2.0])
+    noise = 0.7 * torch.randn(1_000_000, 5, generator=torch.Generator().manual_seed(0))
+    largest, chosen = (values + noise).max(dim=1)
+    shown = said(page)
+    assert shown[1:3] == pytest.approx(
+        [largest.mean().item(), values[chosen].mean().item()], abs=0.01
+    )
+    assert compute(page, "largestGuess(Array(10).fill(0), 2).largest") == pytest.approx(
+        2 * 1.53875, abs=1e-4
+    )
+    assert compute(page, "largestGuess([0], 1).largest") == pytest.approx(0.0, abs=1e-6)
