@@ -12,6 +12,7 @@ from autograder.sandbox import exports, modules, tensors
 from autograder.sandbox.codec import Coded, Decoder, Encoder
 from autograder.sandbox.errors import StudentStopped, student_error
 from autograder.sandbox.gradients import FromStudent
+from autograder.sandbox.lineage import Lineage
 from autograder.sandbox.peer import Peer
 from autograder.sandbox.proxy import RemoteObject
 from autograder.sandbox.services import SERVES
@@ -41,7 +42,7 @@ class Host(Peer):
         self._hear = hear
         self._give_up = give_up
         self._writable: set[int] = set()
-        self.pulls: dict[int, tuple[Tensor, list[Tensor]]] = {}
+        self.lineage = Lineage(self.mirrors.find)
         self._active = 0
 
     def request(self, operation: str, value: Any = None) -> Any:
@@ -60,14 +61,14 @@ class Host(Peer):
         """Begin anew: nothing is lent any more."""
         self.mirrors.clear()
         self.objects.clear()
-        self.pulls.clear()
+        self.lineage.clear()
 
     def accept(self, number: int, content: Any) -> None:
         """Take over a change in place, of what the present call lent."""
         if number in self._writable:
             super().accept(number, content)
 
-    def result(self, head: dict[str, Any], decoder: Decoder, encoder: Encoder) -> Any:
+    def result(self, head: dict[str, Any], decoder: Decoder) -> Any:
         """Return the student's value, or raise what the student's code raised."""
         printed = head.get("out")
         if isinstance(printed, str) and printed:
@@ -89,8 +90,6 @@ class Host(Peer):
     def encode_shared(self, value: Any, encoder: Encoder) -> Coded:
         """Lend a tensor, an array or a generator."""
         is_tensor = isinstance(value, Tensor)
-        if is_tensor and value.requires_grad and torch.is_grad_enabled():
-            encoder.differentiable.append(value)
         number = self.mirrors.find(value)
         flags = [value.requires_grad, value.is_leaf] if is_tensor else [False, True]
         if number is not None and self._flags.get(number) == flags:
@@ -99,7 +98,17 @@ class Host(Peer):
         number, content = self.mirrors.lend(value)
         self._flags[number] = flags
         self._writable.add(number)
-        return ["M", number, _KINDS.get(type(value), "T"), encoder.content(content), flags]
+        coded = ["M", number, _KINDS.get(type(value), "T"), encoder.content(content), flags, None]
+        if flags[0]:
+            self.lineage.lend(number, value, coded)
+        return coded
+
+    def _body(self, value: Any, encoder: Encoder) -> dict[str, Coded]:
+        """Encode a value, what has changed, and first of all what its tensors were computed from."""
+        self.lineage.begin_message()
+        body = super()._body(value, encoder)
+        first = self.lineage.settle()
+        return {**body, "first": first} if first else body
 
     @functools.cached_property
     def _flags(self) -> dict[int, list[bool]]:
@@ -126,10 +135,7 @@ class Host(Peer):
         if letter == "T":
             return self._tensor(coded, decoder)
         if letter == "m":
-            shared = self.mirrors.get(coded[1])
-            if isinstance(shared, Tensor) and shared.requires_grad and torch.is_grad_enabled():
-                decoder.differentiable.append(shared)
-            return shared
+            return self.mirrors.get(coded[1])
         if letter == "G":
             state = torch.frombuffer(
                 bytearray(decoder.bytes(coded[1], coded[2])), dtype=torch.uint8
@@ -166,15 +172,8 @@ class Host(Peer):
         made: Tensor = FromStudent.apply(  # type: ignore[no-untyped-call]
             self, int(handle), list(numbers), value, anchor, *lent
         )
-        decoder.differentiable.append(made)
+        self.lineage.received(made, int(handle))
         return made
-
-    def replied(self, decoder: Decoder, encoder: Encoder) -> None:
-        """Note which of the student's tensors our result depends on, for gradients asked from there."""
-        for tensor in encoder.differentiable:
-            number = self.mirrors.find(tensor)
-            if number is not None:
-                self.pulls[number] = (tensor, list(decoder.differentiable))
 
     def serve(self, operation: Any, value: Any, decoder: Decoder) -> Any:
         """Do what the student's code asks of an object that was lent to it."""

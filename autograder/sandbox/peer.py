@@ -87,7 +87,7 @@ class Peer:
             decoder = Decoder(self, blob)
             self._take_over(head, decoder)
             if kind == REPLY:
-                return self.result(head, decoder, encoder)
+                return self.result(head, decoder)
             self.answer(head, decoder)
 
     def answer(self, head: dict[str, Any], decoder: Decoder) -> None:
@@ -100,7 +100,6 @@ class Peer:
             with torch.set_grad_enabled(head.get("grad") is True):
                 value = self.serve(head.get("op"), decoder.decode(head.get("v")), decoder)
                 body = self._body(value, encoder)
-                self.replied(decoder, encoder)
         except WireError:
             raise
         except BaseException as error:
@@ -137,7 +136,7 @@ class Peer:
         """Take over one change."""
         self.mirrors.accept(number, content)
 
-    def result(self, head: dict[str, Any], decoder: Decoder, encoder: Encoder) -> Any:
+    def result(self, head: dict[str, Any], decoder: Decoder) -> Any:
         """Turn a reply into a value or an exception."""
         raise NotImplementedError
 
@@ -148,9 +147,6 @@ class Peer:
     def describe_error(self, error: BaseException) -> list[str]:
         """Return class name, message and traceback of an exception; or let it through by raising."""
         raise NotImplementedError
-
-    def replied(self, decoder: Decoder, encoder: Encoder) -> None:
-        """Note which arguments the tensors of a reply depend on."""
 
     def footnotes(self) -> dict[str, Coded]:
         """Return what else goes into a reply."""
