@@ -40,6 +40,7 @@ class Guest(Peer):
         self.asked_for_gradients = False
         self._with_gradients: dict[int, Tensor] = {}
         self._last_handle = 0
+        self._watched = False
         self._replaced: dict[tuple[str, str], Any] = {}
 
     def serve_forever(self) -> None:
@@ -49,11 +50,13 @@ class Guest(Peer):
             decoder = Decoder(self, blob)
             with self.cells.capturing():
                 self._take_over(head, decoder)
+                self._watched = "watch" in head
                 self.answer(head, decoder)
 
     def footnotes(self) -> dict[str, Coded]:
-        """Send along what was printed."""
-        return {"out": self.cells.take_output()}
+        """Send along what was printed, and the state of the global generators where it was asked for."""
+        notes = {"out": self.cells.take_output()}
+        return {**notes, "rng": self._rng(None)} if self._watched else notes
 
     def describe_error(self, error: BaseException) -> list[str]:
         """Tell class, message and the student's own lines of the traceback."""
@@ -83,7 +86,7 @@ class Guest(Peer):
         number = self.mirrors.find(value)
         if number is not None:
             return ["m", number]
-        if isinstance(value, torch.Generator):
+        if type(value) is torch.Generator:
             return ["G", *encoder.attach(value.get_state().numpy().tobytes())]
         if isinstance(value, np.ndarray):
             name, shape, raw = tensors.describe_array(value)
@@ -153,12 +156,13 @@ class Guest(Peer):
         np.random.seed(seed)  # noqa: NPY002
         torch.manual_seed(seed)
 
-    def _rng(self, _: None) -> bytes:
+    def _rng(self, _: None) -> str:
         state = np.random.get_state(legacy=False)  # noqa: NPY002
         digest = hashlib.sha256(torch.get_rng_state().numpy().tobytes())
-        digest.update(repr((state["state"]["pos"], random.getstate())).encode())
         digest.update(state["state"]["key"].tobytes())
-        return digest.digest()
+        others = state["state"]["pos"], state["has_gauss"], state["gauss"], hash(random.getstate())
+        digest.update(repr(others).encode())
+        return digest.hexdigest()
 
     def _import(self, module: str) -> None:
         importlib.import_module(f"rlcourse.{module}")

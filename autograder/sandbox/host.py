@@ -42,16 +42,29 @@ class Host(Peer):
         self._hear = hear
         self._give_up = give_up
         self._writable: set[int] = set()
+        self._rng: str | None = None
+        self._watch = False
         self.lineage = Lineage(self.mirrors.find)
         self._active = 0
 
-    def request(self, operation: str, value: Any = None) -> Any:
+    def global_rng_state(self) -> str:
+        """Return a digest of the global generators there; ask only if their code has run since."""
+        if self._rng is None:
+            told = self.request("rng")
+            self._rng = told if isinstance(told, str) else ""
+        self._watch = True
+        return self._rng
+
+    def request(self, operation: str, value: Any = None, notes: Any = None) -> Any:
         """Ask the student's process; only what is lent in this call may be changed in place by it."""
+        notes: dict[str, Coded] = {}
         if self._active == 0:
             self._writable.clear()
+            if self._watch and operation == "call":
+                notes, self._watch = {"watch": True}, False
         self._active += 1
         try:
-            return super().request(operation, value)
+            return super().request(operation, value, notes)
         except (WireError, PeerClosed) as error:
             raise self._give_up(error) from None
         finally:
@@ -70,6 +83,8 @@ class Host(Peer):
 
     def result(self, head: dict[str, Any], decoder: Decoder) -> Any:
         """Return the student's value, or raise what the student's code raised."""
+        rng = head.get("rng")
+        self._rng = rng if isinstance(rng, str) else None
         printed = head.get("out")
         if isinstance(printed, str) and printed:
             self._hear(printed.encode("utf-8", "replace").decode("utf-8"))

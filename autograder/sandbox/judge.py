@@ -27,13 +27,14 @@ from autograder.sandbox.grading import Grading
 from autograder.sandbox.isolation import kernel
 from autograder.sandbox.limits import Limits
 from autograder.sandbox.notebook import read_cells
-from autograder.sandbox.session import Cell
+from autograder.sandbox.session import Cell, compiled
 from autograder.sandbox.wire import REPLY, Channel
 
 
 @cache
-def warm_chapter(name: str, solutions: str) -> None:
+def warm_chapter(name: str, earlier: tuple[str, ...], solutions: str) -> None:
     """Import a chapter's checks and work its hidden cases out, once for all submissions."""
+    compiled(Path(solutions), earlier)
     rlcourse.overlay(solutions)
     try:
         from autograder.checks.build import hidden_exercise
@@ -96,7 +97,8 @@ def main() -> None:
     torch.set_num_threads(1)
 
     def prepare(request: dict[str, Any]) -> None:
-        warm_chapter(request["module"]["name"], request["module"]["solutions"])
+        about = request["module"]
+        warm_chapter(about["name"], tuple(about["earlier"]), about["solutions"])
 
     prefork.serve(control, lambda request, got: handle(warm_control, request, got), prepare)
 

@@ -30,7 +30,7 @@ class Content(NamedTuple):
 
 def content_of(shared: Any) -> Content:
     """Read the value of a tensor, an array or a generator."""
-    if isinstance(shared, torch.Generator):
+    if type(shared) is torch.Generator:
         return Content("generator", [], shared.get_state().numpy().tobytes())
     if isinstance(shared, np.ndarray):
         return Content(*tensors.describe_array(shared))
@@ -45,7 +45,7 @@ def write(shared: Any, content: Content) -> None:
         WireError: if the value is of another kind than the object.
     """
     try:
-        if isinstance(shared, torch.Generator):
+        if type(shared) is torch.Generator:
             shared.set_state(torch.frombuffer(bytearray(content.raw), dtype=torch.uint8))
         elif isinstance(shared, np.ndarray):
             shared[...] = tensors.rebuild_array(*content[:3])
@@ -85,6 +85,40 @@ class _Entry:
     known: Content
     leaf: Tensor | None = None
     """Student's side: the leaf that gradients are asked for; differs from the object if that is none."""
+    memory: "_Memory | None" = None
+    """Quick access to a tensor's entries."""
+
+
+class _Memory:
+    """A tensor's memory as an array, to compare it in a microsecond with what is known of it."""
+
+    __slots__ = ("_array", "_place")
+
+    def __init__(self, tensor: Tensor) -> None:
+        self._array = tensor.detach().numpy()
+        self._place = tensor.data_ptr(), tensor.shape, tensor.stride()
+
+    def is_of(self, tensor: Tensor) -> bool:
+        """Whether this is still the tensor's memory, and its layout the same."""
+        return (tensor.data_ptr(), tensor.shape, tensor.stride()) == self._place
+
+    def holds(self, known: Content) -> bool:
+        """Whether the entries are these."""
+        return bool(self._array.tobytes() == known.raw)
+
+
+def _same_grad(tensor: Tensor, known: Content | None) -> bool:
+    grad = tensor.grad if tensor.requires_grad and tensor.is_leaf else None
+    if grad is None or known is None:
+        return grad is known
+    return tensors.raw_bytes(grad) == known.raw
+
+
+def _memory_of(shared: Any) -> _Memory | None:
+    try:
+        return _Memory(shared) if isinstance(shared, Tensor) else None
+    except (TypeError, RuntimeError):
+        return None  # a dtype that numpy lacks, a conjugate view
 
 
 class Mirrors:
@@ -125,7 +159,8 @@ class Mirrors:
 
     def _put(self, number: int, shared: Any, content: Content, weak: bool = False) -> None:
         get = weakref.ref(shared, lambda _: self._died(number)) if weak else lambda: shared
-        self._entries[number] = _Entry(get, type(shared), id(shared), content)
+        memory = _memory_of(shared)
+        self._entries[number] = _Entry(get, type(shared), id(shared), content, memory=memory)
         self._ids[id(shared)] = number
 
     def _died(self, number: int) -> None:
@@ -183,6 +218,11 @@ class Mirrors:
                 continue
             if entry.kind is np.ndarray and shared.tobytes() == entry.known.raw:
                 continue
+            if entry.memory is not None:
+                if not entry.memory.is_of(shared):
+                    entry.memory = _memory_of(shared)
+                elif entry.memory.holds(entry.known) and _same_grad(shared, entry.known.grad):
+                    continue
             now = content_of(shared)
             if now != entry.known:
                 entry.known = now
@@ -207,7 +247,9 @@ class Mirrors:
             return
         shared = self.get(number)
         write(shared, content)
-        self._entries[number].known = content_of(shared)
+        # A generator's state is large, and it takes over what it is given as it is.
+        generator = type(shared) is torch.Generator
+        self._entries[number].known = content if generator else content_of(shared)
 
     def clear(self) -> None:
         """Forget everything."""

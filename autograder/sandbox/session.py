@@ -6,9 +6,10 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from autograder.sandbox.assignment import GradedModule
@@ -214,8 +215,9 @@ class Session:
             self._said_size += len(text)
 
 
-def compiled(solutions: Any, names: Sequence[str]) -> dict[str, bytes]:
-    """Compile reference modules; their source does not enter a sandbox.
+@cache
+def compiled(solutions: Path, names: tuple[str, ...]) -> dict[str, bytes]:
+    """Compile reference modules, once a process; their source does not enter a sandbox.
 
     Raises:
         GraderError: if a reference module is missing.

@@ -185,9 +185,9 @@ class _Lengths(CounterEnv):
 
 
 def actions_not_as_played(collect_episodes: Function, seed: int) -> float:
-    """In how many of 24 steps the stored action differs from the one the environment was given."""
+    """In how many of 16 steps the stored action differs from the one the environment was given."""
     env = Keyboard(length=8)
-    rollout = collect_episodes(env, _even, 3, torch.Generator().manual_seed(seed))
+    rollout = collect_episodes(env, _even, 2, torch.Generator().manual_seed(seed))
     played = torch.tensor([actions for actions in env.played if actions])
     if played.shape != rollout.actions.shape:
         return float("nan")
@@ -216,11 +216,11 @@ def observations_of_a_reused_array(collect_episodes: Function, length: int) -> T
 
 def the_same_seed_plays_the_same_episodes(collect_episodes: Function) -> None:
     first, second, other = (
-        collect_episodes(Keyboard(8), _even, 2, torch.Generator().manual_seed(seed)).actions
+        collect_episodes(Keyboard(5), _even, 2, torch.Generator().manual_seed(seed)).actions
         for seed in (3, 3, 4)
     )
     assert torch.equal(first, second), "the same generator seed gave other actions"
-    assert not torch.equal(first, other), "another generator seed gave the same 16 actions"
+    assert not torch.equal(first, other), "another generator seed gave the same 10 actions"
 
 
 def resets_are_seeded_from_the_generator(collect_episodes: Function) -> None:
