@@ -52,7 +52,7 @@ def seed_all(seed: int) -> None:
     """Seed the global generators of this process."""
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002
-    torch.manual_seed(seed)
+    torch.default_generator.manual_seed(seed)  # torch.manual_seed looks for other devices as well
 
 
 def steady(text: str) -> str:
