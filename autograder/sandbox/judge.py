@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import json
 import os
+import resource
 import signal
 import socket
 import traceback
@@ -71,6 +72,7 @@ def _grade(
     texts = [bytes(blob[start : start + size]) for start, size in head["places"]]
     files = dict(zip(head["names"], texts[1:], strict=True))
     limits = Limits(**request["limits"])
+    _bound_memory(limits)
     notebook = texts[0].decode("utf-8")
     signal.signal(signal.SIGALRM, _too_long)
     signal.alarm(int(limits.wall_seconds * (len(read_cells(notebook)) + 3)))
@@ -79,6 +81,13 @@ def _grade(
     sandbox = Cell(warm_control, request["tier"], request["confinement"])
     result = Grading(sandbox, module, files, limits).run(notebook)
     return {"text": result.to_json(), "tier": result.tier, "cpu": result.cpu_seconds}
+
+
+def _bound_memory(limits: Limits) -> None:
+    """Let what a submission sends fill so much memory on this side as well, and no more."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    most = pages * resource.getpagesize() + (limits.memory_mb << 20)
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
 def _own_cpu() -> float:

@@ -46,7 +46,7 @@ def write(shared: Any, content: Content) -> None:
     """
     try:
         if type(shared) is torch.Generator:
-            shared.set_state(torch.frombuffer(bytearray(content.raw), dtype=torch.uint8))
+            shared.set_state(tensors.generator_state(content.raw))
         elif isinstance(shared, np.ndarray):
             shared[...] = tensors.rebuild_array(*content[:3])
         else:

@@ -97,7 +97,7 @@ class RemoteSubject:
 
     def global_rng_state(self) -> bytes:
         """Return a digest of the global random generators of the student's process."""
-        return self._peer().global_rng_state().encode()
+        return self._peer().global_rng_state().encode("utf-8", "replace")
 
     @contextmanager
     def replace(self, name: str, function: Callable[..., Any]) -> Iterator[None]:

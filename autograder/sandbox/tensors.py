@@ -1,6 +1,7 @@
 """Tensors and arrays as a description and raw bytes, exact for every dtype."""
 
 import math
+import struct
 from functools import cache
 from typing import Any
 
@@ -112,3 +113,22 @@ def rebuild_array(name: Any, shape: Any, raw: bytes | bytearray) -> np.ndarray[A
 _ARRAY_DTYPES = frozenset(
     np.dtype(code).name for code in "?bBhHiIlLqQefdgFDG" if np.dtype(code).kind in "biufc"
 )
+
+
+_STATE_WORDS = 624
+_STATE_HEAD = struct.Struct("=QiiQ")
+"""How torch begins the state of a generator: seed, words left, whether seeded, next word."""
+
+
+def generator_state(raw: bytes | bytearray) -> Tensor:
+    """Return the state of a generator as torch takes it.
+
+    Raises:
+        WireError: for a state from which torch would read memory beyond it.
+    """
+    if len(raw) < _STATE_HEAD.size:
+        raise WireError("no state of a generator")
+    _, left, _, following = _STATE_HEAD.unpack_from(raw)
+    if left < 1 or following + left > _STATE_WORDS + 1:
+        raise WireError("no state of a generator")
+    return torch.frombuffer(bytearray(raw), dtype=torch.uint8)
