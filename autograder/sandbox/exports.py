@@ -43,12 +43,13 @@ def allowed_names(value: Any) -> frozenset[str]:
     if type(value).__module__.split(".")[:2] == ["rlcourse", "support"]:
         if isinstance(value, torch.nn.Module):
             return frozenset(_public(dir(value)) - _public(dir(torch.nn.Module)))
-        return _names_of_class(type(value)) | _public(getattr(value, "__dict__", ()))
+        kind: Any = type(value)
+        return _names_of_class(kind) | _public(getattr(value, "__dict__", ()))
     return frozenset()
 
 
 @cache
-def _names_of_class(kind: type) -> frozenset[str]:
+def _names_of_class(kind: Any) -> frozenset[str]:
     return _public(dir(kind))
 
 

@@ -154,7 +154,9 @@ class Guest(Peer):
         self._with_gradients.clear()
         random.seed(seed)
         np.random.seed(seed)  # noqa: NPY002
-        torch.default_generator.manual_seed(seed)  # torch.manual_seed looks for other devices as well
+        torch.default_generator.manual_seed(
+            seed
+        )  # torch.manual_seed looks for other devices as well
 
     def _rng(self, _: None) -> str:
         state = np.random.get_state(legacy=False)  # noqa: NPY002

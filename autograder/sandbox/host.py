@@ -58,7 +58,6 @@ class Host(Peer):
 
     def request(self, operation: str, value: Any = None, notes: Any = None) -> Any:
         """Ask the student's process; only what is lent in this call may be changed in place by it."""
-        notes: dict[str, Coded] = {}
         if self._active == 0:
             self._writable.clear()
             if self._watch and operation == "call":

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from autograder.sandbox import tensors
+from autograder.sandbox.memory import Memory, memory_of
 from autograder.sandbox.wire import WireError
 
 
@@ -77,6 +78,13 @@ def rebuilt(kind: type, content: Content) -> Any:
     return (tensors.rebuild_array if kind is np.ndarray else tensors.rebuild)(*content[:3])
 
 
+def _same_grad(tensor: Tensor, known: Content | None) -> bool:
+    grad = tensor.grad if tensor.requires_grad and tensor.is_leaf else None
+    if grad is None or known is None:
+        return grad is None and known is None
+    return tensors.raw_bytes(grad) == known.raw
+
+
 @dataclass(slots=True)
 class _Entry:
     get: Callable[[], Any]
@@ -85,40 +93,8 @@ class _Entry:
     known: Content
     leaf: Tensor | None = None
     """Student's side: the leaf that gradients are asked for; differs from the object if that is none."""
-    memory: "_Memory | None" = None
+    memory: "Memory | None" = None
     """Quick access to a tensor's entries."""
-
-
-class _Memory:
-    """A tensor's memory as an array, to compare it in a microsecond with what is known of it."""
-
-    __slots__ = ("_array", "_place")
-
-    def __init__(self, tensor: Tensor) -> None:
-        self._array = tensor.detach().numpy()
-        self._place = tensor.data_ptr(), tensor.shape, tensor.stride()
-
-    def is_of(self, tensor: Tensor) -> bool:
-        """Whether this is still the tensor's memory, and its layout the same."""
-        return (tensor.data_ptr(), tensor.shape, tensor.stride()) == self._place
-
-    def holds(self, known: Content) -> bool:
-        """Whether the entries are these."""
-        return bool(self._array.tobytes() == known.raw)
-
-
-def _same_grad(tensor: Tensor, known: Content | None) -> bool:
-    grad = tensor.grad if tensor.requires_grad and tensor.is_leaf else None
-    if grad is None or known is None:
-        return grad is known
-    return tensors.raw_bytes(grad) == known.raw
-
-
-def _memory_of(shared: Any) -> _Memory | None:
-    try:
-        return _Memory(shared) if isinstance(shared, Tensor) else None
-    except (TypeError, RuntimeError):
-        return None  # a dtype that numpy lacks, a conjugate view
 
 
 class Mirrors:
@@ -159,7 +135,7 @@ class Mirrors:
 
     def _put(self, number: int, shared: Any, content: Content, weak: bool = False) -> None:
         get = weakref.ref(shared, lambda _: self._died(number)) if weak else lambda: shared
-        memory = _memory_of(shared)
+        memory = memory_of(shared)
         self._entries[number] = _Entry(get, type(shared), id(shared), content, memory=memory)
         self._ids[id(shared)] = number
 
@@ -220,8 +196,8 @@ class Mirrors:
                 continue
             if entry.memory is not None:
                 if not entry.memory.is_of(shared):
-                    entry.memory = _memory_of(shared)
-                elif entry.memory.holds(entry.known) and _same_grad(shared, entry.known.grad):
+                    entry.memory = memory_of(shared)
+                elif entry.memory.holds(entry.known.raw) and _same_grad(shared, entry.known.grad):
                     continue
             now = content_of(shared)
             if now != entry.known:

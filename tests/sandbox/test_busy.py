@@ -46,8 +46,6 @@ def test_a_chapter_beside_two_cpu_hogs_gets_the_same_result(hogs: None) -> None:
     module = (REPOSITORY / "solutions" / "policy_gradient.py").read_bytes()
     source = Path(REPOSITORY, "autograder", "source", "ch02", "policy_gradient.ipynb").read_text()
     with Grader() as grader:
-        results = [
-            grader.grade(source, {"policy_gradient.py": module}, "ch02") for _ in range(4)
-        ]
+        results = [grader.grade(source, {"policy_gradient.py": module}, "ch02") for _ in range(4)]
     assert all(result.points == result.max_points for result in results)
     assert len({result.to_json() for result in results}) == 1

@@ -206,6 +206,30 @@ def test_aliasing_shows(student: Student) -> None:
     assert g() == [22.0, 42.0]
 
 
+@pytest.mark.parametrize(
+    "change",
+    ["x += 1", "x.data = torch.tensor([[9.0, 8.0], [7.0, 6.0]])", "x.t_()", "x.numpy()[0, 1] = 5",
+     "x.resize_(4)", "x.data = x.data.T", "x.untyped_storage()[0] = 3"],
+)  # fmt: skip
+def test_every_change_of_what_was_lent_arrives(student: Student, change: str) -> None:
+    x = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    f = student.define("kept = []\ndef f(x): kept.append(x)")
+    f(x)
+    exec(change, {"x": x, "torch": torch})
+    back = student.define("f = lambda: kept[0].clone()")()
+    assert torch.equal(back, x)
+
+
+def test_a_gradient_filled_later_arrives(student: Student) -> None:
+    x = torch.ones(2, requires_grad=True)
+    student.define("kept = []\ndef f(x): kept.append(x)")(x)
+    grad = student.define("f = lambda: kept[0].grad")
+    for factor in (2.0, 3.0):
+        x.grad = None
+        (factor * x).sum().backward()
+        assert grad().tolist() == [factor, factor]
+
+
 def test_a_generator_advances_here_and_there(student: Student) -> None:
     mine, twin = (torch.Generator().manual_seed(3) for _ in range(2))
     f = student.define(
