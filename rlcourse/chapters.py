@@ -41,6 +41,7 @@ CHAPTERS: tuple[Chapter, ...] = (
         ("policy_gradient",),
     ),
     Chapter(6, "actor_critic", "Advantage and actor–critic", ("policy_gradient",)),
+    Chapter(8, "ppo", "Proximal policy optimization", ("actor_critic",)),
 )
 
 
