@@ -157,11 +157,6 @@ plain squared error back.
             "The smaller error lets the critic off. Pessimistic about a loss means the larger one.",
         ),
         Mistake(
-            "clipped around the return",
-            of(lambda v, o, g, e: torch.maximum((v - g).square(), (near(v, g, e) - g).square())),
-            "The value is held near what the critic *said*, not near what it should have said.",
-        ),
-        Mistake(
             "the return is clipped",
             of(lambda v, o, g, e: torch.maximum((v - g).square(), (v - near(g, o, e)).square())),
             "The target is data and stays as it is; it is the new value that is held back.",
@@ -179,7 +174,7 @@ plain squared error back.
         Mistake(
             "no clip",
             of(_unclipped),
-            "Where does clip_eps come in?",
+            "Where does clip_eps come in? (Held near the return, instead of near the old value, it never acts either.)",
         ),
         Mistake(
             "the old values are trained too",

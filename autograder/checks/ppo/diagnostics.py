@@ -181,7 +181,7 @@ divergence from the old policy to the new one that cannot become negative. Both 
         ),
         Case(
             "fraction of another batch",
-            _batch(8, MORE_ROWS) | {"clip_eps": 0.15},
+            _batch(12, MORE_ROWS) | {"clip_eps": 0.25},
             "four rows",
             oracle=fraction_oracle,
             target=FRACTION,

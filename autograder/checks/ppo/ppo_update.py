@@ -255,7 +255,8 @@ PLAIN = {
 EPOCHS = PLAIN | {"epochs": 3, "minibatch_size": 5}
 STANDARD = EPOCHS | {"standardize": True}
 HELD = STANDARD | {"value_clip_eps": 0.1, "max_grad_norm": 0.4}
-STOPS = STANDARD | {"epochs": 5, "target_kl": 0.03}
+STOPS = STANDARD | {"epochs": 6, "target_kl": 0.08}
+STOPS_EARLY = STANDARD | {"epochs": 6, "minibatch_size": 4, "target_kl": 0.03}
 
 
 def trained(
@@ -306,13 +307,13 @@ stuck there, `rlcourse.use_solutions("actor_critic")`.
         trained("held back", 3, HELD, "a clipped critic, and gradients that must be shortened"),
         trained("early stop", 4, STOPS, "no further epoch after one that moved too far"),
         told("numbers for the log", 5, HELD, "names and values that are returned: means over all minibatches"),
-        told("numbers after an early stop", 4, STOPS, "the number of epochs, and means over those"),
+        told("numbers after an early stop", 11, STOPS_EARLY, "the number of epochs, and means over those"),
         Law(probes.one_epoch_on_the_whole_batch_moves_nothing_yet, "measured before the step"),
         Law(probes.the_rollout_is_left_alone, "the experience is only read"),
         trained("other epochs", 6, HELD | {"epochs": 4, "lam": 0.5}, "four epochs, other settings", hidden=True),
-        trained("another early stop", 7, STOPS | {"minibatch_size": 4}, "another batch", hidden=True),
+        trained("another early stop", 18, STOPS | {"minibatch_size": 4}, "another batch", hidden=True),
         trained("raw", 8, EPOCHS | {"critic_coef": 2.0}, "raw advantages, another coefficient", hidden=True),
-        told("other numbers", 9, STOPS, "another rollout", hidden=True),
+        told("other numbers", 20, STOPS_EARLY | {"target_kl": 0.05}, "another rollout", hidden=True),
     ),
     mistakes=(
         Mistake(

@@ -78,7 +78,7 @@ class NoLimit(Statistics):
 class UnbiasedBatches(Statistics):
     def update(self, x: Tensor) -> None:
         x = x.double()
-        self.merge(x.mean(0), x.var(0), len(x))
+        self.merge(x.mean(0), ((x - x.mean(0)) ** 2).sum(0) / torch.tensor(len(x) - 1.0), len(x))
 
 
 class KeepsAll(Statistics):
