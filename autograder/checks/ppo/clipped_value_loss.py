@@ -116,6 +116,13 @@ plain squared error back.
         Law(probes.a_bool_mask_will_do, "masks of both kinds"),
         Law(probes.a_batch_twice_is_as_good_as_once, "a mean over steps"),
         Case(
+            "a single step",
+            _batch(12, [[0, 0, 1], [0, 0, 0]]),
+            "only one step counts",
+            oracle=oracle,
+            gradients=("values",),
+        ),
+        Case(
             "empty mask",
             _batch(3, [[0, 0], [0, 0]]),
             "no step counts: 0, not NaN",

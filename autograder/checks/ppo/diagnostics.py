@@ -135,6 +135,13 @@ divergence from the old policy to the new one that cannot become negative. Both 
             target=FRACTION,
         ),
         Case(
+            "fraction of one",
+            KNOWN | {"clip_eps": 0.2, "mask": _double([[0, 1, 0], [0, 0, 0]])},
+            "a single step counts, and it is outside",
+            expected=torch.tensor(1.0, dtype=torch.float64),
+            target=FRACTION,
+        ),
+        Case(
             "fraction of nothing",
             EMPTY | {"clip_eps": 0.2},
             "no step counts: 0, not NaN",
@@ -168,6 +175,13 @@ divergence from the old policy to the new one that cannot become negative. Both 
             "three rows",
             oracle=kl_oracle,
             detached=("log_probs", "old_log_probs"),
+            target=KL,
+        ),
+        Case(
+            "divergence of one",
+            KNOWN | {"mask": _double([[0, 1, 0], [0, 0, 0]])},
+            "a single step counts, with ratio 1.3",
+            expected=torch.tensor(0.3 - math.log(1.3), dtype=torch.float64),
             target=KL,
         ),
         Law(probes.a_policy_that_stood_still_has_none, "no move, no divergence", target=KL),

@@ -304,6 +304,7 @@ stuck there, `rlcourse.use_solutions("actor_critic")`.
         trained("one minibatch", 0, PLAIN, "one epoch, one minibatch, raw advantages: all parameters, derivatives by hand"),
         trained("three epochs", 1, EPOCHS, "three epochs in minibatches of 5: the ratio moves and the clip acts"),
         trained("standardized", 2, STANDARD, "advantages standardized in each minibatch, the targets left as they are"),
+        trained("a minibatch of one", 10, STANDARD | {"minibatch_size": 13}, "its only advantage, standardized, is 0; not NaN"),
         trained("held back", 3, HELD, "a clipped critic, and gradients that must be shortened"),
         trained("early stop", 4, STOPS, "no further epoch after one that moved too far"),
         told("numbers for the log", 5, HELD, "names and values that are returned: means over all minibatches"),
