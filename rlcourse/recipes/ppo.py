@@ -36,7 +36,7 @@ class PPORunConfig:
         ValueError: if a number lies outside its range.
     """
 
-    total_steps: int = 60_000
+    total_steps: int = 82_000
     """Columns of all environments together after which training stops."""
     num_envs: int = 32
     """B, environments stepped side by side."""
