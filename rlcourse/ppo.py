@@ -209,13 +209,15 @@ def ppo_update(
     """
     batch = work_out(agent, rollout, config)
     log: list[dict[str, Any]] = []
-    # Exercise 8.5: your code here (29 lines in our solution).
+    # Exercise 8.5: your code here (36 lines in our solution).
     raise NotImplementedError("Exercise 8.5: write ppo_update")
 
 
 def mean_of(log: Sequence[dict[str, Any]]) -> dict[str, float]:
     """Each number's mean over the rows of a log; tensors of one element become floats."""
-    return {name: sum(torch.as_tensor(row[name]).item() for row in log) / len(log) for name in log[0]}
+    return {
+        name: sum(torch.as_tensor(row[name]).item() for row in log) / len(log) for name in log[0]
+    }
 
 
 class RunningMeanStd:

@@ -224,8 +224,9 @@ def ppo_update(
     batch = work_out(agent, rollout, config)
     log: list[dict[str, Any]] = []
     ### BEGIN SOLUTION 8.5
-    for epoch in range(config.epochs):
-        seen = len(log)
+    epochs = 0
+    for _ in range(config.epochs):
+        seen, epochs = len(log), epochs + 1
         for rows in minibatches(len(batch.actions), config.minibatch_size, generator):
             states, actions, old_log_probs, old_values, weights, returns = (x[rows] for x in batch)
             log_probs, entropies = log_probs_and_entropies(agent, states, actions)
@@ -234,8 +235,14 @@ def ppo_update(
                 spread, middle = torch.std_mean(weights, correction=0)
                 weights = (weights - middle) / (spread + 1e-8)
             policy_loss = clipped_surrogate_loss(log_probs, old_log_probs, weights, mask, eps)
-            value_loss = clipped_value_loss(values, old_values, returns, mask, config.value_clip_eps)
-            loss = policy_loss + config.critic_coef * value_loss - config.entropy_coef * entropies.mean()
+            value_loss = clipped_value_loss(
+                values, old_values, returns, mask, config.value_clip_eps
+            )
+            loss = (
+                policy_loss
+                + config.critic_coef * value_loss
+                - config.entropy_coef * entropies.mean()
+            )
             optimizer.zero_grad()
             loss.backward()
             norm = torch.nn.utils.clip_grad_norm_(agent.parameters(), config.max_grad_norm)
@@ -252,13 +259,15 @@ def ppo_update(
             )
         if mean_of(log[seen:])["approx_kl"] > config.target_kl:
             break
-    return mean_of(log) | {"epochs": epoch + 1.0}
+    return mean_of(log) | {"epochs": float(epochs)}
     ### END SOLUTION
 
 
 def mean_of(log: Sequence[dict[str, Any]]) -> dict[str, float]:
     """Each number's mean over the rows of a log; tensors of one element become floats."""
-    return {name: sum(torch.as_tensor(row[name]).item() for row in log) / len(log) for name in log[0]}
+    return {
+        name: sum(torch.as_tensor(row[name]).item() for row in log) / len(log) for name in log[0]
+    }
 
 
 class RunningMeanStd:

@@ -66,4 +66,6 @@ def earlier_chapters_of(folder: Path) -> Iterator[None]:
             sys.modules.pop(f"rlcourse.{name}", None)
             vars(rlcourse).pop(name, None)
         sys.modules.update({name: known for name, known in modules.items() if known is not None})
-        vars(rlcourse).update({name: known for name, known in attributes.items() if known is not None})
+        vars(rlcourse).update(
+            {name: known for name, known in attributes.items() if known is not None}
+        )

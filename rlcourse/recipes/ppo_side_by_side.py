@@ -4,7 +4,7 @@ Runs share no parameter. They are stacked along a first axis K, and a loss of th
 to each run by ``torch.vmap``, so what is compared is the code of the exercises.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -99,7 +99,8 @@ class Runs:
 
     def logits(self, states: Tensor) -> Tensor:
         """(K, M, A) of states (K, M, D)."""
-        return self.actors(states.flatten(0, 1)).unflatten(0, states.shape[:2])
+        rows: Tensor = self.actors(states.flatten(0, 1))
+        return rows.unflatten(0, states.shape[:2])
 
     @torch.no_grad()
     def work_out(self, rollout: Rollout) -> dict[str, Tensor]:
@@ -107,9 +108,7 @@ class Runs:
         values = self.critics(rollout.observations)[..., 0]
         now, following = values[:, :-1], values[:, 1:]
         discounts = rollout.discounts(self.first.gamma)
-        advantages = gae(
-            rollout.rewards, discounts, now, following, rollout.ends, self.first.lam
-        )
+        advantages = gae(rollout.rewards, discounts, now, following, rollout.ends, self.first.lam)
         logits = self.actors(rollout.states)
         columns = {
             "states": rollout.states,
@@ -121,14 +120,14 @@ class Runs:
             "returns": advantages + now,
             "mask": rollout.mask,
         }
-        return {
-            name: x.reshape(self.size, -1, *x.shape[2:]) for name, x in columns.items()
-        }
+        return {name: x.reshape(self.size, -1, *x.shape[2:]) for name, x in columns.items()}
 
     def deal(self, count: int) -> list[Tensor]:
         """Minibatches (K, size) of row numbers, shuffled for each run by itself."""
         size = self.first.minibatch_size
-        orders = [torch.cat(list(minibatches(count, size, self.generator))) for _ in range(self.size)]
+        orders = [
+            torch.cat(list(minibatches(count, size, self.generator))) for _ in range(self.size)
+        ]
         return list(torch.stack(orders).split(size, dim=1))
 
     def descend(self, mini: dict[str, Tensor]) -> None:
@@ -138,10 +137,10 @@ class Runs:
         values = self.critics(mini["states"].flatten(0, 1)).reshape(log_probs.shape)
         mask, settings = mini["mask"], self.settings
         weights = settings.weigh(mini["advantages"], mask)
-        policy_losses = torch.vmap(clipped_surrogate_loss)(
+        policy_losses = each(clipped_surrogate_loss)(
             log_probs, mini["old"], weights, mask, settings.clip_eps
         )
-        value_losses = torch.vmap(clipped_value_loss)(
+        value_losses = each(clipped_value_loss)(
             values, mini["values"], mini["returns"], mask, settings.value_clip_eps
         )
         undecided = (mask * entropy(logits)).sum(1) / mask.sum(1)
@@ -171,7 +170,9 @@ class Settings:
         count = mask.sum(1, keepdim=True)
         middle = (mask * advantages).sum(1, keepdim=True) / count
         spread = ((mask * (advantages - middle).square()).sum(1, keepdim=True) / count).sqrt()
-        return torch.where(self.standardize > 0, (advantages - middle) / (spread + 1e-8), advantages)
+        return torch.where(
+            self.standardize > 0, (advantages - middle) / (spread + 1e-8), advantages
+        )
 
 
 class Episodes:
@@ -213,6 +214,12 @@ def side_by_side(
         returns.append(runs.episodes.recent())
     steps = np.arange(1, config.updates + 1) * config.num_envs * config.steps
     return Curves(steps.astype(float), np.array(returns).T, np.array(kl, dtype=float).T)
+
+
+def each(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A loss of the chapter for K runs at once: arguments (K, ...), also the clip; result (K)."""
+    stacked: Callable[..., Tensor] = torch.vmap(loss)
+    return stacked
 
 
 def divergence(old_logits: Tensor, logits: Tensor) -> Tensor:

@@ -95,7 +95,7 @@ def test_the_step_size_runs_out_along_a_line(recipe):
 def test_it_stops_when_told_but_not_for_a_few_episodes(recipe):
     _, rows = run(recipe, stop_at=22.0)
     assert rows[-1]["return"] >= 22.0 and 1 < len(rows) < 8
-    module, config, generator, envs, _ = make_run(recipe, stop_at=1.0)
+    module, config, _, envs, _ = make_run(recipe, stop_at=1.0)
     collector = module.Collector(envs, 0)
     assert not module.solved(collector, config)
     collector.finished = [(0, 5.0, 5)] * 19
@@ -160,7 +160,7 @@ def test_returns_of_stacked_runs_are_those_of_their_own_episodes(recipe):
     runs = side.Runs([side.Variant()] * 2, [0, 1], config, make_generator(0))
     for _ in range(3):
         runs.one_update()
-    both = sum(runs.episodes.finished, [])
+    both = [value for known in runs.episodes.finished for value in known]
     assert sorted(both) == sorted(e.episode_return for e in runs.collector.finished)
     assert all(len(known) > 5 for known in runs.episodes.finished)
 

@@ -31,7 +31,9 @@ def clipped(ratio: Tensor, eps: float) -> Tensor:
     return ratio.clamp(1 - eps, 1 + eps)
 
 
-def of(objective: Objective, divisor: Callable[[Tensor], Tensor] | None = None) -> Callable[..., Tensor]:
+def of(
+    objective: Objective, divisor: Callable[[Tensor], Tensor] | None = None
+) -> Callable[..., Tensor]:
     """A loss made of an objective for each step, otherwise as asked for."""
 
     def loss(
@@ -127,12 +129,15 @@ receives a gradient.
         Case(
             "value and gradient",
             _batch(0, [[1, 1, 1, 1, 1], [1, 1, 0, 1, 1], [0, 1, 1, 1, 0]]),
-            "all regions, compared with a loop; the gradient, by finite differences, is zero exactly where the clip holds",
+            "all regions, compared with a loop; the gradient, by finite differences, is zero exactly where "
+            "the clip holds",
             oracle=oracle,
             gradients=("log_probs",),
             detached=("old_log_probs", "advantages"),
         ),
-        Law(probes.the_first_gradient_is_the_policy_gradient, "at ratio 1 the clip changes nothing"),
+        Law(
+            probes.the_first_gradient_is_the_policy_gradient, "at ratio 1 the clip changes nothing"
+        ),
         Law(probes.a_huge_clip_is_no_clip, "without the clip it is the plain surrogate"),
         Law(probes.both_log_probabilities_may_be_shifted, "a ratio"),
         Law(probes.a_bool_mask_will_do, "masks of both kinds"),
@@ -233,7 +238,8 @@ receives a gradient.
         Mistake(
             "the ratio is detached",
             live(),
-            "The gradient reaches the policy through the ratio, d ρ = ρ d log π. Detach the old log-probabilities only.",
+            "The gradient reaches the policy through the ratio, d ρ = ρ d log π. Detach the old "
+            "log-probabilities only.",
         ),
         Mistake(
             "the old policy is trained too",

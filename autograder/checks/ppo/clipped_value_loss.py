@@ -80,8 +80,10 @@ EXERCISE = ExerciseSpec(
     difficulty=2,
     section="What the paper does not say",
     statement="""
-The critic's squared error, made pessimistic like the actor's objective: the larger of two errors, one of the value as it
-is, one of the value held within $\\epsilon$ of what the critic said before the update. An infinite $\\epsilon$ gives the
+The critic's squared error, made pessimistic like the actor's objective: the larger of two errors, one of the value
+as it
+is, one of the value held within $\\epsilon$ of what the critic said before the update. An infinite $\\epsilon$ gives
+the
 plain squared error back.
 """,
     hints=(
@@ -170,13 +172,18 @@ plain squared error back.
         ),
         Mistake(
             "the old value is not added again",
-            of(lambda v, o, g, e: torch.maximum((v - g).square(), ((v - o).clamp(-e, e) - g).square())),
+            of(
+                lambda v, o, g, e: torch.maximum(
+                    (v - g).square(), ((v - o).clamp(-e, e) - g).square()
+                )
+            ),
             "The clamped difference is a step away from the old value. Add the old value.",
         ),
         Mistake(
             "only the clipped error",
             of(lambda v, o, g, e: (near(v, o, e) - g).square()),
-            "Where the clip holds there is no gradient: a critic that overshot would never come back. Take the max of both.",
+            "Where the clip holds there is no gradient: a critic that overshot would never come back. Take "
+            "the max of both.",
         ),
         Mistake(
             "no clip",
@@ -193,7 +200,9 @@ plain squared error back.
             of(larger, live=("returns",)),
             "The target does not come towards the critic. Detach it.",
         ),
-        Mistake("the half is missing", of(larger, factor=1.0), "Half the squared error, as in 6.4."),
+        Mistake(
+            "the half is missing", of(larger, factor=1.0), "Half the squared error, as in 6.4."
+        ),
         Mistake(
             "padding counted in the mean",
             of(larger, lambda mask: torch.tensor(float(mask.numel()), dtype=mask.dtype)),

@@ -35,7 +35,9 @@ def kl_oracle(log_probs: Tensor, old_log_probs: Tensor, mask: Tensor) -> Tensor:
 
 def fraction(
     outside: Callable[[Tensor, float], Tensor],
-    mean: Callable[[Tensor, Tensor], Tensor] = lambda x, mask: (mask * x).sum() / mask.sum().clamp(min=1),
+    mean: Callable[[Tensor, Tensor], Tensor] = lambda x, mask: (
+        (mask * x).sum() / mask.sum().clamp(min=1)
+    ),
 ) -> Callable[..., Tensor]:
     def clip_fraction(
         log_probs: Tensor, old_log_probs: Tensor, mask: Tensor, clip_eps: float
@@ -48,7 +50,9 @@ def fraction(
 
 def divergence(
     term: Callable[[Tensor], Tensor],
-    mean: Callable[[Tensor, Tensor], Tensor] = lambda x, mask: (mask * x).sum() / mask.sum().clamp(min=1),
+    mean: Callable[[Tensor, Tensor], Tensor] = lambda x, mask: (
+        (mask * x).sum() / mask.sum().clamp(min=1)
+    ),
 ) -> Callable[..., Tensor]:
     """Made of the log-ratio of each step."""
 
@@ -88,8 +92,8 @@ KNOWN = {
     "mask": _double([[1, 1, 1], [1, 1, 0]]),
 }
 EMPTY = {name: x[:1] for name, x in KNOWN.items()} | {"mask": _double([[0, 0, 0]])}
-ROWS = [[1, 1, 1, 1, 0], [1, 1, 0, 1, 1], [1, 1, 1, 0, 1]]
-MORE_ROWS = [[1, 0, 1, 1], [1, 1, 1, 1], [0, 1, 1, 1], [1, 1, 1, 0]]
+ROWS: list[list[float]] = [[1, 1, 1, 1, 0], [1, 1, 0, 1, 1], [1, 1, 1, 0, 1]]
+MORE_ROWS: list[list[float]] = [[1, 0, 1, 1], [1, 1, 1, 1], [0, 1, 1, 1], [1, 1, 1, 0]]
 FRACTION, KL = "clip_fraction", "approx_kl"
 
 EXERCISE = ExerciseSpec(
@@ -101,14 +105,17 @@ EXERCISE = ExerciseSpec(
     difficulty=2,
     section="Two numbers to watch",
     statement="""
-Two numbers that every run of PPO prints. `clip_fraction`: the part of the steps whose ratio has left $1 \\pm \\epsilon$,
+Two numbers that every run of PPO prints. `clip_fraction`: the part of the steps whose ratio has left $1 \\pm
+\\epsilon$,
 on either side, whatever the advantage. `approx_kl`: the mean of $\\rho - 1 - \\log \\rho$, an unbiased estimate of the
 divergence from the old policy to the new one that cannot become negative. Both are for looking at: no gradient.
 """,
     hints=(
         "Both begin with the log-ratio of each step that counts and end with a mean.",
-        "Fraction: mean of 1(|ρ − 1| > ε). Divergence: mean of (ρ − 1) − log ρ, where log ρ is the difference you have.",
-        "Compare the distance of the ratio from 1 with clip_eps and turn the answer into floats. For the other: exponentiate, "
+        "Fraction: mean of 1(|ρ − 1| > ε). Divergence: mean of (ρ − 1) − log ρ, where log ρ is the "
+        "difference you have.",
+        "Compare the distance of the ratio from 1 with clip_eps and turn the answer into floats. For the "
+        "other: exponentiate, "
         "subtract 1 and the log-ratio itself. Detach; mask; divide by the number of steps that count, at least 1.",
     ),
     checks=(

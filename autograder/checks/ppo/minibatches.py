@@ -1,6 +1,5 @@
 """Exercise 8.4: shuffled minibatches."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -30,7 +29,7 @@ def _refuse(size: int) -> None:
         raise ValueError("bad size")
 
 
-def in_slices(n: int, size: int, generator: torch.Generator) -> Sequence[Tensor]:
+def in_slices(n: int, size: int, generator: torch.Generator) -> Any:
     _refuse(size)
     order = torch.randperm(n, generator=generator)
     return [order[start : start + size] for start in range(0, n, size)]
@@ -42,45 +41,45 @@ def with_a_list(n: int, size: int, generator: torch.Generator) -> Any:
     return tuple(torch.tensor(order[i : i + size]) for i in range(0, n, size))
 
 
-def with_replacement(n: int, size: int, generator: torch.Generator) -> Sequence[Tensor]:
+def with_replacement(n: int, size: int, generator: torch.Generator) -> Any:
     _refuse(size)
     return torch.randint(n, (n,), generator=generator).split(size)
 
 
-def same_order(n: int, size: int, generator: torch.Generator) -> Sequence[Tensor]:
+def same_order(n: int, size: int, generator: torch.Generator) -> Any:
     _refuse(size)
     again = torch.Generator().manual_seed(generator.initial_seed())
     return torch.randperm(n, generator=again).split(size)
 
 
-def not_shuffled(n: int, size: int, generator: torch.Generator) -> Sequence[Tensor]:
+def not_shuffled(n: int, size: int, generator: torch.Generator) -> Any:
     _refuse(size)
     return torch.arange(n).split(size)
 
 
-def without_the_tail(n: int, size: int, generator: torch.Generator) -> Sequence[Tensor]:
+def without_the_tail(n: int, size: int, generator: torch.Generator) -> Any:
     _refuse(size)
     return torch.randperm(n, generator=generator)[: n - n % size].split(size)
 
 
-def number_for_size(n: int, size: int, generator: torch.Generator) -> Sequence[Tensor]:
+def number_for_size(n: int, size: int, generator: torch.Generator) -> Any:
     _refuse(size)
     return torch.randperm(n, generator=generator).chunk(size)
 
 
-def blocks_shuffled(n: int, size: int, generator: torch.Generator) -> Sequence[Tensor]:
+def blocks_shuffled(n: int, size: int, generator: torch.Generator) -> Any:
     _refuse(size)
     parts = torch.arange(n).split(size)
     return [parts[i] for i in torch.randperm(len(parts), generator=generator)]
 
 
-def global_order(n: int, size: int, generator: torch.Generator) -> Sequence[Tensor]:
+def global_order(n: int, size: int, generator: torch.Generator) -> Any:
     _refuse(size)
     torch.rand(1)  # what it draws is known to nobody; that it draws is seen
     return torch.randperm(n, generator=generator).split(size)
 
 
-def no_refusal(n: int, size: int, generator: torch.Generator) -> Sequence[Tensor]:
+def no_refusal(n: int, size: int, generator: torch.Generator) -> Any:
     return torch.randperm(n, generator=generator).split(max(size, 1))
 
 
@@ -98,12 +97,14 @@ EXERCISE = ExerciseSpec(
     difficulty=1,
     section="Several epochs, in minibatches",
     statement="""
-Deal the steps of a batch into minibatches: one permutation from the generator, cut into pieces. Every step is in exactly
+Deal the steps of a batch into minibatches: one permutation from the generator, cut into pieces. Every step is in
+exactly
 one, also those of the smaller last piece; the next call gives another order.
 """,
     hints=(
         "A shuffled deck is dealt until no card is left.",
-        "torch.randperm(n, generator=…) gives int64 numbers 0 … n−1; cut them into pieces of `size`, the last may be smaller.",
+        "torch.randperm(n, generator=…) gives int64 numbers 0 … n−1; cut them into pieces of `size`, the "
+        "last may be smaller.",
         "Refuse a size below 1. Then a permutation, and Tensor.split (not chunk, which takes the number of pieces).",
     ),
     checks=(
@@ -141,7 +142,9 @@ one, also those of the smaller last piece; the next call gives another order.
             same_order,
             "Each epoch is to be cut differently. Draw from the generator that is passed in, and let it move on.",
         ),
-        Mistake("not shuffled", not_shuffled, "Neighbouring steps resemble each other: shuffle them."),
+        Mistake(
+            "not shuffled", not_shuffled, "Neighbouring steps resemble each other: shuffle them."
+        ),
         Mistake(
             "the tail is dropped",
             without_the_tail,
@@ -162,7 +165,11 @@ one, also those of the smaller last piece; the next call gives another order.
             global_order,
             "Randomness is an argument: pass generator=generator.",
         ),
-        Mistake("any size is accepted", no_refusal, "A size below 1 is an error: say so with a ValueError."),
+        Mistake(
+            "any size is accepted",
+            no_refusal,
+            "A size below 1 is an error: say so with a ValueError.",
+        ),
     ),
     variants={"slices": in_slices, "a tuple of lists": with_a_list},
 )

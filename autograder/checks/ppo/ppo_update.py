@@ -119,19 +119,19 @@ class Update:
         return sum(moved) / len(moved) > self.config.target_kl
 
     def summary(self) -> dict[str, float]:
-        return {
-            name: sum(row[name] for row in self.log) / len(self.log) for name in self.log[0]
-        }
+        return {name: sum(row[name] for row in self.log) / len(self.log) for name in self.log[0]}
 
     def run(self) -> dict[str, float]:
         batch = self.at_first(self.work_out())
-        for epoch in range(self.config.epochs):
+        epochs = 0
+        for _ in range(self.config.epochs):
+            epochs += 1
             first, batch = len(self.log), self.each_epoch(batch)
             for rows in self.deal(len(batch["actions"])):
                 self.minibatch({name: x[rows] for name, x in batch.items()})
             if self.far(first):
                 break
-        return self.summary() | {"epochs": epoch + 1.0}
+        return self.summary() | {"epochs": float(epochs)}
 
 
 def update(kind: type[Update]) -> Any:
@@ -284,43 +284,97 @@ EXERCISE = ExerciseSpec(
     difficulty=5,
     section="One update",
     statement="""
-Put the parts together. Given: `work_out`, which computes *once* what belongs to the policy that acted (log-probabilities,
-values, advantages, returns), `log_probs_and_entropies` of the policy as it is now, and `mean_of` for the log. Yours: the
+Put the parts together. Given: `work_out`, which computes *once* what belongs to the policy that acted
+(log-probabilities,
+values, advantages, returns), `log_probs_and_entropies` of the policy as it is now, and `mean_of` for the log. Yours:
+the
 epochs, the minibatches, the loss, one step of the optimizer for each, and when to stop.
 
-Your functions 8.1 to 8.4 may be used; in grading they are replaced by right ones. `work_out` calls `gae` of exercise 6.2. If
-your chapter 6 lies in a folder beside this one, put `rlcourse.overlay("../ch06")` before `rlcourse.overlay(".")`; if you are
+Your functions 8.1 to 8.4 may be used; in grading they are replaced by right ones. `work_out` calls `gae` of exercise
+6.2. If
+your chapter 6 lies in a folder beside this one, put `rlcourse.overlay("../ch06")` before `rlcourse.overlay(".")`; if
+you are
 stuck there, `rlcourse.use_solutions("actor_critic")`.
 """,
     hints=(
         "Two loops, epochs and minibatches. Inside: what exercise 6.7 did, on some rows, with the clipped losses.",
-        "L = policy loss + critic_coef · value loss − entropy_coef · mean entropy. Standardize the rows' advantages, not the "
+        "L = policy loss + critic_coef · value loss − entropy_coef · mean entropy. Standardize the rows' "
+        "advantages, not the "
         "returns. Everything in `batch` stays as it is; only what the networks say now is computed again.",
-        "For each epoch, for each `rows` of minibatches(…): take these rows of every column; ask the policy and the critic; "
-        "ones for a mask; two losses; zero_grad, backward, clip_grad_norm_, step; append a dict to the log. After the epoch "
+        "For each epoch, for each `rows` of minibatches(…): take these rows of every column; ask the policy "
+        "and the critic; "
+        "ones for a mask; two losses; zero_grad, backward, clip_grad_norm_, step; append a dict to the log. "
+        "After the epoch "
         "compare the mean approx_kl of *its* minibatches with target_kl. Return mean_of(log) and the number of epochs.",
     ),
     checks=(
-        trained("one minibatch", 0, PLAIN, "one epoch, one minibatch, raw advantages: all parameters, derivatives by hand"),
-        trained("three epochs", 1, EPOCHS, "three epochs in minibatches of 5: the ratio moves and the clip acts"),
-        trained("standardized", 2, STANDARD, "advantages standardized in each minibatch, the targets left as they are"),
-        trained("a minibatch of one", 10, STANDARD | {"minibatch_size": 13}, "its only advantage, standardized, is 0; not NaN"),
+        trained(
+            "one minibatch",
+            0,
+            PLAIN,
+            "one epoch, one minibatch, raw advantages: all parameters, derivatives by hand",
+        ),
+        trained(
+            "three epochs",
+            1,
+            EPOCHS,
+            "three epochs in minibatches of 5: the ratio moves and the clip acts",
+        ),
+        trained(
+            "standardized",
+            2,
+            STANDARD,
+            "advantages standardized in each minibatch, the targets left as they are",
+        ),
+        trained(
+            "a minibatch of one",
+            10,
+            STANDARD | {"minibatch_size": 13},
+            "its only advantage, standardized, is 0; not NaN",
+        ),
         trained("held back", 3, HELD, "a clipped critic, and gradients that must be shortened"),
         trained("early stop", 4, STOPS, "no further epoch after one that moved too far"),
-        told("numbers for the log", 5, HELD, "names and values that are returned: means over all minibatches"),
-        told("numbers after an early stop", 11, STOPS_EARLY, "the number of epochs, and means over those"),
+        told(
+            "numbers for the log",
+            5,
+            HELD,
+            "names and values that are returned: means over all minibatches",
+        ),
+        told(
+            "numbers after an early stop",
+            11,
+            STOPS_EARLY,
+            "the number of epochs, and means over those",
+        ),
         Law(probes.one_epoch_on_the_whole_batch_moves_nothing_yet, "measured before the step"),
         Law(probes.the_rollout_is_left_alone, "the experience is only read"),
-        trained("other epochs", 6, HELD | {"epochs": 4, "lam": 0.5}, "four epochs, other settings", hidden=True),
-        trained("another early stop", 18, STOPS | {"minibatch_size": 4}, "another batch", hidden=True),
-        trained("raw", 8, EPOCHS | {"critic_coef": 2.0}, "raw advantages, another coefficient", hidden=True),
-        told("other numbers", 20, STOPS_EARLY | {"target_kl": 0.05}, "another rollout", hidden=True),
+        trained(
+            "other epochs",
+            6,
+            HELD | {"epochs": 4, "lam": 0.5},
+            "four epochs, other settings",
+            hidden=True,
+        ),
+        trained(
+            "another early stop", 18, STOPS | {"minibatch_size": 4}, "another batch", hidden=True
+        ),
+        trained(
+            "raw",
+            8,
+            EPOCHS | {"critic_coef": 2.0},
+            "raw advantages, another coefficient",
+            hidden=True,
+        ),
+        told(
+            "other numbers", 20, STOPS_EARLY | {"target_kl": 0.05}, "another rollout", hidden=True
+        ),
     ),
     mistakes=(
         Mistake(
             "the ratio is always 1",
             update(RatioIsOne),
-            "The old log-probabilities are those recorded in `batch`. Computed again they equal the new ones, and nothing is "
+            "The old log-probabilities are those recorded in `batch`. Computed again they equal the new "
+            "ones, and nothing is "
             "ever clipped.",
         ),
         Mistake(

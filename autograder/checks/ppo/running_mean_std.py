@@ -115,9 +115,7 @@ def learned(
     name: str, seed: int, sizes: tuple[int, ...], shift: float, message: str, hidden: bool = False
 ) -> Case:
     inputs = {"seed": seed, "sizes": sizes, "shift": shift, "spread": 2.0}
-    return Case(
-        name, inputs, message, oracle=all_at_once, probe=probes.remembered, hidden=hidden
-    )
+    return Case(name, inputs, message, oracle=all_at_once, probe=probes.remembered, hidden=hidden)
 
 
 def looked_at(name: str, seed: int, limit: float, message: str, hidden: bool = False) -> Case:
@@ -134,15 +132,20 @@ EXERCISE = ExerciseSpec(
     difficulty=3,
     section="The scale of what it sees",
     statement="""
-Observations come in batches and are not kept. Write `update`, which merges a batch into mean, variance and count *exactly*,
+Observations come in batches and are not kept. Write `update`, which merges a batch into mean, variance and count
+*exactly*,
 and `normalize`, which only looks. However the data are cut into batches, the result is that of all data at once.
 """,
     hints=(
-        "Two heaps of numbers, each with a count, a mean and a variance. The variance of both together has three parts: "
+        "Two heaps of numbers, each with a count, a mean and a variance. The variance of both together has "
+        "three parts: "
         "one from each heap, and one because their means differ.",
-        "n σ² = n₁ σ₁² + n₂ σ₂² + Δ² n₁ n₂ / n, with Δ the difference of the means; μ = μ₁ + Δ n₂ / n. Divisor n everywhere.",
-        "In double precision: total = count + len(batch); the shift between the means; new variance from the three parts; "
-        "new mean; new count. In normalize subtract, divide by the root of variance + eps, clamp to the limit, cast back.",
+        "n σ² = n₁ σ₁² + n₂ σ₂² + Δ² n₁ n₂ / n, with Δ the difference of the means; μ = μ₁ + Δ n₂ / n. "
+        "Divisor n everywhere.",
+        "In double precision: total = count + len(batch); the shift between the means; new variance from "
+        "the three parts; "
+        "new mean; new count. In normalize subtract, divide by the root of variance + eps, clamp to the "
+        "limit, cast back.",
     ),
     checks=(
         learned("the first batch", 0, (5,), 1.0, "after one batch: its own mean and variance"),
@@ -183,20 +186,29 @@ and `normalize`, which only looks. However the data are cut into batches, the re
         Mistake(
             "variances are averaged",
             AveragesVariances,
-            "Two batches of equal numbers, 0 and 10, have variance 0 each and 25 together: the means' difference counts.",
+            "Two batches of equal numbers, 0 and 10, have variance 0 each and 25 together: the means' "
+            "difference counts.",
         ),
         Mistake(
             "every batch weighs the same",
             WeighsBatchesAlike,
             "A batch of seven observations weighs seven times as much as a batch of one.",
         ),
-        Mistake("only the last batch", ForgetsThePast, "Merge the batch into what is known; do not replace it."),
+        Mistake(
+            "only the last batch",
+            ForgetsThePast,
+            "Merge the batch into what is known; do not replace it.",
+        ),
         Mistake(
             "learns while looking",
             LearnsWhileLooking,
             "normalize is called in evaluation too. Only update may change what is remembered.",
         ),
-        Mistake("divides by the variance", DividesByVariance, "Divide by the deviation, the root of the variance."),
+        Mistake(
+            "divides by the variance",
+            DividesByVariance,
+            "Divide by the deviation, the root of the variance.",
+        ),
         Mistake("the mean stays", KeepsTheMean, "Subtract the mean before you divide."),
         Mistake("nothing is cut off", NoLimit, "Cut the result off at ± limit."),
         Mistake(

@@ -240,9 +240,9 @@ def looking_changes_nothing(RunningMeanStd: Function) -> None:
     before = statistics.mean.clone(), statistics.var.clone(), int(statistics.count)
     statistics.normalize(100.0 + numbers(24, 4, 3))
     after = statistics.mean.clone(), statistics.var.clone(), int(statistics.count)
-    assert all(torch.equal(torch.as_tensor(a), torch.as_tensor(b)) for a, b in zip(before, after)), (
-        "normalize changed what is remembered: an evaluation would change the agent"
-    )
+    assert all(
+        torch.equal(torch.as_tensor(a), torch.as_tensor(b)) for a, b in zip(before, after)
+    ), "normalize changed what is remembered: an evaluation would change the agent"
 
 
 def any_cut_of_the_data_gives_the_same(RunningMeanStd: Function) -> None:
