@@ -95,7 +95,7 @@ ACROBOT = PPORunConfig(
     normalize_observations=True,
     reward_scale=0.1,
     stop_at=-100.0,
-    update=PPOConfig(minibatch_size=512, entropy_coef=0.005),
+    update=PPOConfig(epochs=4, minibatch_size=512, entropy_coef=0.005),
 )
 """Solves Acrobot-v1 (mean of 20 episodes at least -100) with each of the page's five seeds."""
 

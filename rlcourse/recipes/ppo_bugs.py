@@ -5,6 +5,7 @@ The updates named ``broken_...`` are wrong on purpose and otherwise the update o
 
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -64,6 +65,12 @@ def on_another_rollout(change: Callable[[Rollout], Rollout]) -> Update:
         return right_update(agent, change(rollout), optimizer, config, generator)
 
     return update
+
+
+def rows_of_another(rollout: Rollout) -> Rollout:
+    """Wrong: rewards and endings of one environment beside the observations of another."""
+    names = ("rewards", "terminated", "ends", "mask")
+    return replace(rollout, **{name: getattr(rollout, name).flip(0) for name in names})
 
 
 def one_batch(update: Update, config: PPOConfig, seed: int) -> tuple[dict[str, float], float]:

@@ -48,6 +48,8 @@ class Curves:
     """(K, U) mean return of the last 20 episodes; NaN before there is one."""
     kl: Floats
     """(K, U) divergence from the policy that acted to the one after the update."""
+    lag: Floats
+    """(K, U) how far the critic's targets lie above what it said, on average."""
 
 
 class Runs:
@@ -81,8 +83,8 @@ class Runs:
         self.episodes = Episodes(self.size, config.num_envs)
         self.settings, self.first = Settings(variants), variants[0].update
 
-    def one_update(self) -> Tensor:
-        """(K,) how far each policy has moved, after a batch was played and learned from."""
+    def one_update(self) -> tuple[Tensor, Tensor]:
+        """Play a batch and learn from it; how far each policy moved (K), each critic's lag (K)."""
         rollout = self.collector.collect(
             self.actors.numpy_forward(), self.config.steps, self.generator
         )
@@ -94,13 +96,13 @@ class Runs:
         with torch.no_grad():
             moved = divergence(batch["old_logits"], self.logits(batch["states"]))
             mask = batch["mask"]
-            kl: Tensor = (mask * moved).sum(1) / mask.sum(1)
-        return kl
+            count = mask.sum(1)
+            return (mask * moved).sum(1) / count, (mask * batch["advantages"]).sum(1) / count
 
     def logits(self, states: Tensor) -> Tensor:
         """(K, M, A) of states (K, M, D)."""
         rows: Tensor = self.actors(states.flatten(0, 1))
-        return rows.unflatten(0, states.shape[:2])
+        return rows.reshape(*states.shape[:2], -1)
 
     @torch.no_grad()
     def work_out(self, rollout: Rollout) -> dict[str, Tensor]:
@@ -207,13 +209,16 @@ def side_by_side(
         seed: of starts, actions and shuffles.
     """
     runs = Runs(variants, seeds, config, make_generator(seed))
-    returns, kl = [], []
+    returns, kl, lag = [], [], []
     for index in range(config.updates):
         runs.optimizer.param_groups[0]["lr"] = config.learning_rate_at(index)
-        kl.append(runs.one_update().numpy())
+        moved, behind = runs.one_update()
+        kl.append(moved.numpy())
+        lag.append(behind.numpy())
         returns.append(runs.episodes.recent())
     steps = np.arange(1, config.updates + 1) * config.num_envs * config.steps
-    return Curves(steps.astype(float), np.array(returns).T, np.array(kl, dtype=float).T)
+    columns = (np.array(rows, dtype=float).T for rows in (returns, kl, lag))
+    return Curves(steps.astype(float), *columns)
 
 
 def each(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:

@@ -128,6 +128,9 @@ CLAIMS = [
     ("map-flat", 30, 40),
     ("kl-plain-negative", 10, 25),
     ("kl-quieter", 7, 14),
+    ("study-right", 280, 480),
+    ("study-critic-lag", 3, 10),
+    ("study-right-lag", 0, 2),
     ("cartpole-worst", 475, 500),  # solved, all five
     ("cartpole-longest", 30, 82),
     ("cartpole-greedy", 450, 500),
@@ -135,8 +138,8 @@ CLAIMS = [
     ("cartpole-kl", 0.001, 0.01),  # "around 0.01 or below"
     ("acrobot-worst", -100, -60),  # solved, all five
     ("acrobot-longest", 30, 150),
-    ("film-after", 40, 99),
-    ("film-before", 100, 100),
+    ("film-after", 40, 89),
+    ("film-before", 90, 90),
     ("old-bug-clipped", 0, 0),  # "exactly zero"
     ("old-bug-reported", 0, 0),
     ("old-bug-moved", 0.5, 20),
@@ -160,6 +163,8 @@ ORDERS = [
     ("three-neither-last", "three-clip-last", 100),
     ("three-neither-last", "three-penalty-last", 100),
     ("three-clip-median", "three-neither-median", 0.05),
+    ("study-critic", "study-right", 20),  # "does harm"
+    ("study-right-lag", "study-critic-lag", 2),
     ("kl-better-std", "kl-plain-std", 0.005),
     ("rows-bug", "rows-right", 50),
     ("old-right-moved", "old-bug-moved", 0.5),

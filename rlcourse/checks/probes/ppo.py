@@ -241,7 +241,8 @@ def looking_changes_nothing(RunningMeanStd: Function) -> None:
     statistics.normalize(100.0 + numbers(24, 4, 3))
     after = statistics.mean.clone(), statistics.var.clone(), int(statistics.count)
     assert all(
-        torch.equal(torch.as_tensor(a), torch.as_tensor(b)) for a, b in zip(before, after)
+        torch.equal(torch.as_tensor(a), torch.as_tensor(b))
+        for a, b in zip(before, after, strict=True)
     ), "normalize changed what is remembered: an evaluation would change the agent"
 
 
