@@ -180,7 +180,7 @@ and `normalize`, which only looks. However the data are cut into batches, the re
         Law(probes.batches_are_left_as_they_are, "inputs and their dtype"),
         learned("other batches", 15, (3, 8, 2), -5.0, "batches of 3, 8 and 2", hidden=True),
         looked_at("others normalized", 18, 1.5, "another limit", hidden=True),
-        Law(probes.looking_changes_nothing, "frozen in evaluation", hidden=True),
+        Law(probes.evaluating_twice_gives_the_same, "frozen in evaluation", hidden=True),
     ),
     mistakes=(
         Mistake(

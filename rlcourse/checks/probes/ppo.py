@@ -246,6 +246,15 @@ def looking_changes_nothing(RunningMeanStd: Function) -> None:
     ), "normalize changed what is remembered: an evaluation would change the agent"
 
 
+def evaluating_twice_gives_the_same(RunningMeanStd: Function) -> None:
+    statistics = RunningMeanStd((2,))
+    statistics.update(numbers(27, 6, 2))
+    x = 4.0 + numbers(28, 5, 2)
+    assert torch.equal(statistics.normalize(x), statistics.normalize(x)), (
+        "the same observations, normalized twice in a row, must give the same numbers"
+    )
+
+
 def any_cut_of_the_data_gives_the_same(RunningMeanStd: Function) -> None:
     x = 50.0 + numbers(25, 12, 3)
     found = []
