@@ -48,6 +48,7 @@ CHAPTERS: tuple[Chapter, ...] = (
         "Off-policy learning, importance sampling, KL",
         ("policy_gradient", "actor_critic"),
     ),
+    Chapter(8, "ppo", "Proximal policy optimization", ("actor_critic",)),
 )
 
 
