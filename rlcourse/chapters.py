@@ -41,6 +41,12 @@ CHAPTERS: tuple[Chapter, ...] = (
         ("policy_gradient",),
     ),
     Chapter(6, "actor_critic", "Advantage and actor–critic", ("policy_gradient",)),
+    Chapter(
+        9,
+        "language_policy",
+        "A language model as a policy; supervised fine-tuning",
+        ("language_modeling", "policy_gradient"),
+    ),
 )
 
 

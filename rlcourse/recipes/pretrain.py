@@ -20,7 +20,7 @@ from rlcourse.support.gpt2 import GPT2, GPT2Config
 from rlcourse.support.masking import pad_right
 from rlcourse.support.metrics import CSVLogger
 from rlcourse.support.seeding import make_generator
-from rlcourse.support.tokenizer import END_ID, VOCAB_SIZE
+from rlcourse.support.tokenizer import VOCAB_SIZE
 
 IGNORED = -100
 Texts = Sequence[Sequence[int]]
@@ -144,7 +144,8 @@ class Pretraining:
         folder: for ``checkpoint.pt``, ``progress.csv``; a checkpoint that is there is gone on from.
 
     Raises:
-        ValueError: if the folder's checkpoint was made with another configuration.
+        ValueError: if the folder's checkpoint was made with another configuration; only the number of updates may
+            be another, as it decides no more than when the learning rate begins to fall.
     """
 
     def __init__(
@@ -170,7 +171,7 @@ class Pretraining:
     def _resume(self) -> None:
         state = torch.load(self.folder / "checkpoint.pt", weights_only=True)
         for name, value in self.settings.items():
-            if state["settings"].get(name) != value:
+            if name != "steps" and state["settings"].get(name) != value:
                 old = state["settings"].get(name)
                 raise ValueError(f"the checkpoint was made with {name}={old}, not {value}")
         self.model.load_state_dict(state["model"])

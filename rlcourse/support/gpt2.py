@@ -111,7 +111,9 @@ class Attention(nn.Module):
         self.c_attn = Conv1D(config.n_embd, 3 * config.n_embd)
         self.c_proj = Conv1D(config.n_embd, config.n_embd)
 
-    def forward(self, x: Tensor, visible: Tensor | None, cache: KVCache | None, block: int) -> Tensor:
+    def forward(
+        self, x: Tensor, visible: Tensor | None, cache: KVCache | None, block: int
+    ) -> Tensor:
         batch, steps, width = x.shape
         parts = self.c_attn(x).reshape(batch, steps, 3, self.n_head, -1)
         query, key, value = parts.permute(2, 0, 3, 1, 4)
@@ -153,7 +155,9 @@ class Block(nn.Module):
         self.mlp = MLP(config)
         self.drop = nn.Dropout(config.dropout)
 
-    def forward(self, x: Tensor, visible: Tensor | None, cache: KVCache | None, block: int) -> Tensor:
+    def forward(
+        self, x: Tensor, visible: Tensor | None, cache: KVCache | None, block: int
+    ) -> Tensor:
         x = x + self.drop(self.attn(self.ln_1(x), visible, cache, block))
         changed: Tensor = self.drop(self.mlp(self.ln_2(x)))
         return x + changed
