@@ -84,7 +84,7 @@ def generate(
     eos_id: int,
     generator: torch.Generator,
 ) -> Generation:
-    r"""Sample a response to each prompt, one token at a time: :math:`x_{t+1} \sim \operatorname{softmax}(\ell_t / \kappa)`.
+    r"""Sample a response to each prompt: :math:`x_{t+1} \sim \operatorname{softmax}(\ell_t / \kappa)`, token by token.
 
     Each token is read once: ``cache = model.new_cache(rows, longest)`` remembers what has been read, and
     ``model(tokens, cache=cache)`` reads only the new tokens, (B, T), and returns their logits, (B, T, V). A row is over

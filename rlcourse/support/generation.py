@@ -83,8 +83,8 @@ class TableCache:
 class TableModel:
     """A language model that is two tables: quick, exact, and it knows position and context.
 
-    With tokens x, its logits after position t are ``last[t, x_t] + sum of before[x_s] over s < t``. In training mode the
-    sum is dropped: a dropout that always strikes.
+    With tokens x, its logits after position t are ``last[t, x_t] + sum of before[x_s] over s < t``. In training mode
+    the sum is dropped: a dropout that always strikes.
 
     Args:
         last: (L, V, V) for the longest sequence of L tokens.

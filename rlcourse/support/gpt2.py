@@ -90,7 +90,7 @@ class KVCache:
 
 
 class Conv1D(nn.Module):
-    """A linear layer whose weight (in, out) lies the other way round than that of ``nn.Linear``, as in GPT-2's files."""
+    """A linear layer; its weight (in, out) lies the other way round than that of ``nn.Linear``, as in GPT-2's files."""
 
     def __init__(self, n_in: int, n_out: int) -> None:
         super().__init__()

@@ -36,7 +36,7 @@ def certain_in_training(prompts: Tensor, seed: int, new: int) -> dict[str, objec
     return {"tokens": tokens, "still in training mode": True}
 
 
-SEEDS = (4, 3, 22, 7)
+SEEDS = (4, 3, 22, 7, 12, 8)
 """Of models that are certain enough, and whose rows end at different times."""
 RIGHT = {
     "rescored at the temperature of the draw": True,
@@ -100,11 +100,15 @@ numbers. A row that has drawn the end token is over, while others go on.
     hints=(
         "One loop over max_new_tokens. What must be remembered from step to step: the last tokens (they are what the "
         "model reads next), which rows still go on, and three columns for the result.",
-        "model(prompts, cache=cache)[:, -1] are the logits of the first new token, (B, V). Divide by the temperature, "
-        "log_softmax, draw from its exp, gather the log-probability of what was drawn. Rows that are over get eos_id, 0, 0. "
+        "model(prompts, cache=cache)[:, -1] are the logits of the first new token, (B, V). Divide by "
+        "the temperature, "
+        "log_softmax, draw from its exp, gather the log-probability of what was drawn. Rows that are "
+        "over get eos_id, 0, 0. "
         "Look whether a row goes on before you let this token end it: the end token counts.",
-        "Refuse; remember model.training, model.eval(), new_cache; with torch.no_grad(): for each step: logits of `last`, "
-        "draw, torch.where with `going`, append three columns, update `going`; model.train(mode); torch.cat the columns; "
+        "Refuse; remember model.training, model.eval(), new_cache; with torch.no_grad(): for each "
+        "step: logits of `last`, "
+        "draw, torch.where with `going`, append three columns, update `going`; model.train(mode); "
+        "torch.cat the columns; "
         "Generation(prompts and tokens, log_probs, mask).",
     ),
     checks=(
@@ -113,6 +117,9 @@ numbers. A row that has drawn the end token is over, while others go on.
             SEEDS[0],
             4,
             "a model that is all but certain of each token: what it writes",
+        ),
+        _certain(
+            "all rows end early", SEEDS[4], 2, "rows that are over are filled in to the limit"
         ),
         Case(
             "a model in training mode",
@@ -181,6 +188,7 @@ numbers. A row that has drawn the end token is over, while others go on.
             raises=ValueError,
         ),
         _certain("other certain tokens", SEEDS[2], 5, "another model", hidden=True, eos=3),
+        _certain("other rows end early", SEEDS[5], 3, "filled in to the limit", hidden=True, eos=2),
         Case(
             "another model in training mode",
             {"prompts": integers(SEEDS[3], 5, 4, 3), "seed": SEEDS[3], "new": 4},
@@ -288,12 +296,14 @@ numbers. A row that has drawn the end token is over, while others go on.
         Mistake(
             "only the last token is read",
             writes(writers.NoCache),
-            "Without the cache the model knows neither what came before nor at which position it is. Pass cache=cache.",
+            "Without the cache the model knows neither what came before nor at which position it is. "
+            "Pass cache=cache.",
         ),
         Mistake(
             "everything is read again at each step",
             writes(writers.ReadsAgain),
-            "The result is right, but reading N times as much takes N times as long. Read the new token only, with the cache.",
+            "The result is right, but reading N times as much takes N times as long. Read the new "
+            "token only, with the cache.",
         ),
         Mistake(
             "an end token in the prompt ends the row",

@@ -198,7 +198,8 @@ not from the reference: the direction of the ratio matters.
         Mistake(
             "inverted",
             family(_k1, _k2, _k3, flip=True),
-            "The samples come from the policy, so r is the reference over the policy. Its logarithm has the other sign.",
+            "The samples come from the policy, so r is the reference over the policy. Its logarithm "
+            "has the other sign.",
         ),
         Mistake(
             "−1 missing",

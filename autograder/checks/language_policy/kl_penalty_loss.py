@@ -136,9 +136,11 @@ compare the expected gradient with ∇KL; any loss that agrees is accepted.
     hints=(
         "∇ E[f] has two parts: E[∇f] and E[f ∇log π]. With f = log π − log ref the first vanishes. So which loss has "
         "f ∇log π as its gradient, for a sample that is given?",
-        "The derivative of half a square is the thing itself times its derivative: that is k2. f belongs to the whole "
+        "The derivative of half a square is the thing itself times its derivative: that is k2. f "
+        "belongs to the whole "
         "response, so first sum the log-ratios over the tokens that count, then square.",
-        "Keep log_probs minus the detached ref_log_probs where mask > 0, else 0; sum over the tokens; half the square; "
+        "Keep log_probs minus the detached ref_log_probs where mask > 0, else 0; sum over the "
+        "tokens; half the square; "
         "mean over the rows.",
     ),
     checks=(
@@ -206,7 +208,8 @@ compare the expected gradient with ∇KL; any loss that agrees is accepted.
         Mistake(
             "k2 of each token",
             _by_token,
-            "An early token also decides which tokens come later, and what those cost. Sum the response first, then square.",
+            "An early token also decides which tokens come later, and what those cost. Sum the "
+            "response first, then square.",
         ),
         Mistake(
             "a mean over tokens",

@@ -114,7 +114,8 @@ counts, the mean is 0.
     hints=(
         "What is 0 × NaN? A product cannot remove what is no number; a choice between two values can.",
         "torch.where(mask > 0, x, 0.0) keeps what counts. Divide its sum by how many count, but never by 0.",
-        "Two cases, with and without dim. In both: the sum of what is kept, divided by the sum of (mask > 0), at least 1.",
+        "Two cases, with and without dim. In both: the sum of what is kept, divided by the sum of "
+        "(mask > 0), at least 1.",
     ),
     checks=(
         Case(
@@ -155,6 +156,12 @@ counts, the mean is 0.
             },
             "NaN and ±∞ where nothing counts",
             expected=torch.tensor(2.0, dtype=torch.float64),
+        ),
+        Case(
+            "padding that is NaN",
+            {"x": _double([1.0, NAN], [5.0, 9.0]), "mask": _double([1, 0], [1, 0])},
+            "NaN where nothing counts",
+            expected=torch.tensor(3.0, dtype=torch.float64),
         ),
         Case(
             "gradients beside what is no number",

@@ -97,7 +97,8 @@ its own (GPT-2's texts begin with one), and the case in which padding and end ar
     hints=(
         "Ask three questions of each token: is it behind the prompt? Has an end token come before it, behind the "
         "prompt? Is it padding?",
-        "Column t is behind the prompt if t >= prompt_lengths[b]. A cumulative sum along the row counts the end tokens "
+        "Column t is behind the prompt if t >= prompt_lengths[b]. A cumulative sum along the row "
+        "counts the end tokens "
         "up to and with each column; take away the column itself to know about those before.",
         "Compare torch.arange(T) with prompt_lengths[:, None]; ends = behind the prompt and equal to eos_id; "
         "ended before = ends.cumsum(1) - ends > 0; combine with &, ~ and turn into floats.",
@@ -188,12 +189,14 @@ its own (GPT-2's texts begin with one), and the case in which padding and end ar
         Mistake(
             "the end token left out",
             walk(keep_end=False),
-            "Stopping is an action: without the end token in the mask nothing ever teaches the policy to stop, or not to.",
+            "Stopping is an action: without the end token in the mask nothing ever teaches the "
+            "policy to stop, or not to.",
         ),
         Mistake(
             "tokens behind the end counted",
             walk(stop_at_end=False),
-            "What stands behind the first end token was not written by the policy. Count the ends before each column.",
+            "What stands behind the first end token was not written by the policy. Count the ends "
+            "before each column.",
         ),
         Mistake(
             "the prompt counted",
@@ -223,7 +226,8 @@ its own (GPT-2's texts begin with one), and the case in which padding and end ar
         Mistake(
             "one token early",
             walk(offset=-1),
-            "The last token of the prompt is marked. The shift between logits and tokens belongs to another function.",
+            "The last token of the prompt is marked. The shift between logits and tokens belongs to "
+            "another function.",
         ),
     ),
     variants={"by length": _by_length, "running product": _products, "loops": walk()},

@@ -110,7 +110,8 @@ weight, whether its response is long or short. You have both parts already.
 """,
     hints=(
         "It is minus a mean over what counts, of how probable each token is. Which two functions of yours are these?",
-        "token_log_probs has T − 1 columns, for the tokens from the second on. Which columns of the mask belong to them?",
+        "token_log_probs has T − 1 columns, for the tokens from the second on. Which columns of the "
+        "mask belong to them?",
         "minus masked_mean of (token_log_probs of everything, the mask without its first column).",
     ),
     checks=(
@@ -182,7 +183,8 @@ weight, whether its response is long or short. You have both parts already.
         Mistake(
             "mask not shifted",
             _mask_not_shifted,
-            "Column t of the log-probabilities is about the token at t + 1: drop the first column of the mask, not the last.",
+            "Column t of the log-probabilities is about the token at t + 1: drop the first column of "
+            "the mask, not the last.",
         ),
         Mistake("sign", _sign, "This is minimized, so likely responses must give a small loss."),
         Mistake(

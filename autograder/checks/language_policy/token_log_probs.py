@@ -100,11 +100,13 @@ given what stood before it? The logits after position t speak about the token at
 tokens. All of it is differentiable: the gradient of these numbers *is* the score function ∇ log π.
 """,
     hints=(
-        "Draw the logits of four positions above the tokens they predict. Which logits have no token, which token has "
+        "Draw the logits of four positions above the tokens they predict. Which logits have no "
+        "token, which token has "
         "no logits?",
         "Logits without the last position, tokens without the first: both have T − 1 columns. Normalize over the "
         "vocabulary, in the logarithm, then look up one entry in each column.",
-        "torch.log_softmax(..., dim=-1) of the shortened logits; .gather(-1, shortened tokens with a last dimension of "
+        "torch.log_softmax(..., dim=-1) of the shortened logits; .gather(-1, shortened tokens with a "
+        "last dimension of "
         "1); remove that dimension.",
     ),
     checks=(
