@@ -27,7 +27,7 @@ def response_mask(tokens: Tensor, prompt_lengths: Tensor, eos_id: int, pad_id: i
         (B, T) float32, 1 for the tokens of the response.
     """
     ### BEGIN SOLUTION 9.1
-    chosen = torch.arange(tokens.shape[1], device=tokens.device) >= prompt_lengths.unsqueeze(1)
+    chosen = torch.ones_like(tokens).cumsum(dim=1) > prompt_lengths.unsqueeze(1)
     ends = chosen & (tokens == eos_id)
     ended_before = ends.cumsum(dim=1) > ends.long()
     padding = (tokens == pad_id) & ~ends
@@ -110,19 +110,20 @@ def generate(
     ### BEGIN SOLUTION 9.4
     if temperature <= 0 or max_new_tokens < 1:
         raise ValueError(f"{temperature=} must be positive and {max_new_tokens=} at least 1")
-    mode, last, columns = model.training, prompts, []
-    going = torch.ones(len(prompts), 1, dtype=torch.bool, device=prompts.device)
-    cache = model.eval().new_cache(len(prompts), prompts.shape[1] + max_new_tokens)
+    tokens, log_probs, mask = [prompts], list[Tensor](), list[Tensor]()
+    going, longest = torch.ones_like(prompts[:, :1]).bool(), prompts.shape[1] + max_new_tokens
+    mode, cache = model.training, model.eval().new_cache(len(prompts), longest)
     with torch.no_grad():
         for _ in range(max_new_tokens):
-            every = torch.log_softmax(model(last, cache=cache)[:, -1] / temperature, dim=-1)
+            every = torch.log_softmax(model(tokens[-1], cache=cache)[:, -1] / temperature, dim=1)
             drawn = torch.multinomial(every.exp(), 1, generator=generator)
-            last = torch.where(going, drawn, eos_id)
-            columns.append((last, torch.where(going, every.gather(1, last), 0.0), going))
-            going = going & (last != eos_id)
+            tokens.append(torch.where(going, drawn, eos_id))
+            log_probs.append(torch.where(going, every.gather(1, drawn), 0.0))
+            mask.append(going)
+            going = tokens[-1] != eos_id
     model.train(mode)
-    tokens, log_probs, mask = (torch.cat(parts, dim=1) for parts in zip(*columns, strict=True))
-    return Generation(torch.cat([prompts, tokens], dim=1), log_probs, mask.to(log_probs.dtype))
+    written, counted = torch.cat(log_probs, dim=1), torch.cat(mask, dim=1)
+    return Generation(torch.cat(tokens, dim=1), written, counted.to(written.dtype))
     ### END SOLUTION
 
 

@@ -164,6 +164,12 @@ counts, the mean is 0.
             expected=torch.tensor(3.0, dtype=torch.float64),
         ),
         Case(
+            "one entry counts",
+            {"x": _double([1.0, 4.0], [5.0, 9.0]), "mask": _double([0, 1], [0, 0])},
+            "the mean of one number is that number",
+            expected=torch.tensor(4.0, dtype=torch.float64),
+        ),
+        Case(
             "gradients beside what is no number",
             {
                 "x": _double([1.0, NAN, 5.0], [2.0, -INF, NAN]),
@@ -192,6 +198,13 @@ counts, the mean is 0.
             {"x": _double([NAN, 1.0]), "mask": torch.zeros(1, 2)},
             "an empty mask, and NaN",
             expected=torch.zeros((), dtype=torch.float64),
+            hidden=True,
+        ),
+        Case(
+            "again one entry counts",
+            {"x": normal(7, 3, 2), "mask": _double([0, 0], [0, 0], [1, 0]), "dim": None},
+            "the mean of one number",
+            oracle=oracle,
             hidden=True,
         ),
         Case(

@@ -98,7 +98,7 @@ def generate(
     Raises:
         ValueError: if the temperature is not positive, or ``max_new_tokens`` below 1.
     """
-    # Exercise 9.4: your code here (15 lines in our solution).
+    # Exercise 9.4: your code here (16 lines in our solution).
     raise NotImplementedError("Exercise 9.4: write generate")
 
 

@@ -184,9 +184,9 @@ def rows_end_once(generate: Function, prompts: Tensor, seed: int) -> dict[str, b
 def each_token_is_read_once(generate: Function, width: int, new: int) -> bool:
     """Whether the model read no more tokens than there are."""
     model = table_model(30, 5, width + new, 0.5)
-    prompts = whole_numbers(31, 5, 3, width)
+    prompts = whole_numbers(31, 5, 2, width)
     sample(generate, model, prompts, max_new_tokens=new)
-    return model.tokens_read <= 3 * (width + new)
+    return model.tokens_read <= 2 * (width + new)
 
 
 def shares_drawn(generate: Function, weights: Tensor, temperature: float) -> list[int]:
