@@ -65,6 +65,7 @@ grade: setup  ## grade what was submitted for CHAPTER; FROM=DIR|ZIP first collec
 
 lint: setup  ## style and likely bugs
 	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check --quiet . || { echo "run: $(PY) -m ruff format ." >&2; exit 1; }
 
 types: setup  ## type checks, with the stubs and again with the solutions in their place
 	@$(PY) -m mypy

@@ -14,6 +14,9 @@ from autograder.pipeline.result import write_atomically
 from rlcourse.chapters import CHAPTERS
 
 MANIFEST = Path(".rlcourse") / "released.json"
+NO_NEWS = {
+    "@jupyterlab/apputils-extension:notification": {"checkForUpdates": False, "fetchNews": "false"}
+}
 
 
 @dataclass(slots=True)
@@ -77,9 +80,14 @@ def _checksum(path: Path) -> str | None:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
-def lab_command() -> list[str]:
-    """JupyterLab, asking nobody outside for news; as root only where there is no other user."""
-    quiet = ["--LabApp.news_url=None"]
+def lab_command(folder: Path) -> list[str]:
+    """JupyterLab on a workspace, asking nobody outside for news, nor the student whether it may.
+
+    As root only where there is no other user.
+    """
+    settings = folder / ".rlcourse" / "lab"
+    write_atomically(settings / "overrides.json", json.dumps(NO_NEWS).encode())
+    quiet = ["--LabApp.news_url=None", f"--LabApp.app_settings_dir={settings.resolve()}"]
     quiet += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
     root = ["--allow-root"] if os.geteuid() == 0 else []
     return [sys.executable, "-m", "jupyter", "lab", *quiet, *root]
@@ -90,5 +98,5 @@ def start_lab(folder: Path) -> None:
     put_environment_first()
     os.environ.pop("RLCOURSE_OVERLAY", None)  # a student's kernel must not find solutions
     os.chdir(folder)
-    command = lab_command()
+    command = lab_command(Path.cwd())
     os.execv(command[0], command)

@@ -1,11 +1,12 @@
 """One build of the site, from checks to the path of its first page."""
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from autograder.site.freshness import execution_cache
+from autograder.site.execution import PageError, execute_pages
 from autograder.site.instructor import stage_instructor_book
 from autograder.site.kernel import sphinx_environment, write_kernel
 from autograder.site.toc import check_toc
@@ -48,15 +49,19 @@ def build_site(site: Site) -> Path:
             book = stage_instructor_book(book, site.output / "book")
     except (ValueError, RuntimeError) as error:
         raise SiteError(str(error)) from error
-    run_jupyter_book(site, book)
+    try:
+        cache = execute_pages(site.root, os.cpu_count() or 1)
+    except PageError as error:
+        raise SiteError(str(error)) from error
+    run_jupyter_book(site, book, cache)
     return site.index
 
 
-def run_jupyter_book(site: Site, book: Path) -> None:
+def run_jupyter_book(site: Site, book: Path, cache: Path) -> None:
     """Run Jupyter Book in a process of its own, with warnings as errors."""
     build = site.root / "_build"
     kernels = write_kernel(site.root, build / "jupyter")
-    environment = sphinx_environment(site.root, kernels, execution_cache(site.root, build))
+    environment = sphinx_environment(site.root, kernels, cache)
     options = ["--config", str(site.root / "_config.yml"), "--path-output", str(site.output)]
     program = str(Path(sys.executable).with_name("jupyter-book"))
     command = [program, "build", str(book), *options, "-W", "-n", "--keep-going"]

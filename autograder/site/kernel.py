@@ -8,6 +8,8 @@ import os
 import sys
 from pathlib import Path
 
+from autograder.pipeline.result import write_atomically
+
 
 def write_kernel(root: Path, folder: Path) -> Path:
     """Describe a ``python3`` kernel that sees ``solutions``; returns a ``JUPYTER_PATH``."""
@@ -19,7 +21,7 @@ def write_kernel(root: Path, folder: Path) -> Path:
         "language": "python",
         "env": kernel_environment(root),
     }
-    (spec / "kernel.json").write_text(json.dumps(description, indent=1), encoding="utf-8")
+    write_atomically(spec / "kernel.json", (json.dumps(description, indent=1) + "\n").encode())
     return folder
 
 
@@ -30,6 +32,8 @@ def kernel_environment(root: Path) -> dict[str, str]:
         "PYTHONPATH": str(root),
         "PYTHONHASHSEED": "0",
         "OMP_NUM_THREADS": "1",
+        # A progress bar in a cell's output becomes a widget, and a widget asks a server for its script.
+        "RLCOURSE_PROGRESS": "0",
     }
 
 

@@ -8,7 +8,7 @@ from rlcourse.chapters import CHAPTERS, Chapter
 
 HEADER = "# Written by `python -m autograder.site --toc` from rlcourse/chapters.py; do not edit.\n"
 REFERENCE = ("notation", "glossary", "reference/index", "bibliography")
-REFERENCE_SECTIONS = ("reference/chapters", "reference/support")
+REFERENCE_SECTIONS = ("reference/chapters", "reference/support", "reference/recipes")
 
 
 def table_of_contents(book: Path) -> str:

@@ -166,7 +166,7 @@ def weighted_moments(play: TablePlay, weights: Tensor) -> GradientMoments:
 
 
 Moments = list[list[Tensor]]
-"""Row i, column j: expectation of (R - b)^i times 1, Z or |Z|^2, where Z is the sum of the scores to come."""
+"""Row i, column j: expectation of (R - b)^i times 1, Z or ``|Z|^2``, where Z is the sum of the scores to come."""
 
 
 def _whole_at_the_end(states: int, size: int, baseline: float, dtype: torch.dtype) -> Moments:

@@ -94,8 +94,8 @@ class RatedResponses:
         r"""() variance of the mean gradient of K responses with the leave-one-out baseline, times K.
 
         With R centred, Z the score of the whole response and s the variance of R, each term has the second moment
-        E[|Z|^2 (R^2 + s / (K-1))], and two terms have the mean product (1 + 1 / (K-1)^2) |E[Z R]|^2, because E[Z] = 0
-        removes all the others.
+        ``E[|Z|^2 (R^2 + s / (K-1))]``, and two terms have the mean product ``(1 + 1 / (K-1)^2) |E[Z R]|^2``,
+        because E[Z] = 0 removes all the others.
         """
         chances, others = self.chances(), samples - 1
         centred = (self.whole_returns() - self.prompt_values())[..., 0]

@@ -4,7 +4,6 @@ The numbers that the text quotes are read back from an execution. Margins are wi
 seen to hold for five seeds and more, the others change little.
 """
 
-import os
 import re
 from pathlib import Path
 from xml.etree import ElementTree
@@ -93,25 +92,9 @@ def test_a_result_is_never_typed():
 
 
 @pytest.fixture(scope="module")
-def measured():
+def measured(lent):
     """Every value that the executed page lends to its text."""
-    jupytext = pytest.importorskip("jupytext")
-    nbclient = pytest.importorskip("nbclient")
-    notebook = jupytext.read(PAGE)
-    client = nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3")
-    overlay = {"RLCOURSE_OVERLAY": str(ROOT / "solutions"), "PYTHONPATH": str(ROOT)}
-    client.execute(env=os.environ | overlay | {"OMP_NUM_THREADS": "1"})
-    return dict(lent(notebook))
-
-
-def lent(notebook):
-    for cell in notebook.cells:
-        for output in cell.get("outputs", ()):
-            assert output.get("name") != "stderr", output["text"]
-            if "scrapbook" in output.get("metadata", {}):
-                value = output["data"]["application/papermill.record/text/plain"]
-                name = output["metadata"]["scrapbook"]["name"]
-                yield name.removeprefix("lm-"), value.strip("'") if "'" in value else float(value)
+    return lent("01_language_modeling", "lm-")
 
 
 @pytest.mark.slow

@@ -4,7 +4,6 @@ The numbers that the text quotes are read back from an execution. Exact ones are
 margins of sampled ones are wide, seen to hold over other seeds.
 """
 
-import os
 import re
 from pathlib import Path
 
@@ -114,25 +113,9 @@ def quoted():
 
 
 @pytest.fixture(scope="module")
-def measured():
+def measured(lent):
     """Every value that the executed page lends to its text."""
-    jupytext = pytest.importorskip("jupytext")
-    nbclient = pytest.importorskip("nbclient")
-    notebook = jupytext.read(PAGE)
-    client = nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3")
-    overlay = {"RLCOURSE_OVERLAY": str(ROOT / "solutions"), "PYTHONPATH": str(ROOT)}
-    client.execute(env=os.environ | overlay | {"OMP_NUM_THREADS": "1"})
-    return dict(lent(notebook))
-
-
-def lent(notebook):
-    for cell in notebook.cells:
-        for output in cell.get("outputs", ()):
-            assert output.get("name") != "stderr", output["text"]
-            if "scrapbook" in output.get("metadata", {}):
-                value = output["data"]["application/papermill.record/text/plain"]
-                name = output["metadata"]["scrapbook"]["name"]
-                yield name.removeprefix("vb-"), value.strip("'") if "'" in value else float(value)
+    return lent("03_baselines", "vb-")
 
 
 @pytest.mark.slow

@@ -4,7 +4,6 @@ The numbers that the text quotes are read back from an execution. Their margins 
 seen to hold over several seeds (``tests/recipes/test_value_functions.py`` uses others).
 """
 
-import os
 import re
 from pathlib import Path
 
@@ -85,34 +84,18 @@ def test_a_result_is_never_typed():
 
 
 @pytest.fixture(scope="module")
-def measured():
+def measured(lent):
     """Every value that the executed page lends to its text."""
-    jupytext = pytest.importorskip("jupytext")
-    nbclient = pytest.importorskip("nbclient")
-    notebook = jupytext.read(PAGE)
-    client = nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3")
-    overlay = {"RLCOURSE_OVERLAY": str(ROOT / "solutions"), "PYTHONPATH": str(ROOT)}
-    client.execute(env=os.environ | overlay | {"OMP_NUM_THREADS": "1"})
-    return dict(lent(notebook))
-
-
-def lent(notebook):
-    figures = [cell for cell in notebook.cells if "mystnb" in cell.metadata]
-    assert len(figures) == 8
-    yield "outputs-of-figures", max(len(cell.outputs) for cell in figures)
-    for cell in notebook.cells:
-        for output in cell.get("outputs", ()):
-            assert output.get("name") != "stderr", output["text"]
-            if "scrapbook" in output.get("metadata", {}):
-                value = output["data"]["application/papermill.record/text/plain"]
-                name = output["metadata"]["scrapbook"]["name"]
-                yield name.removeprefix("vf-"), float(value)
+    return lent("04_value_functions", "vf-")
 
 
 @pytest.mark.slow
-def test_a_figure_shows_nothing_but_the_figure(measured):
+def test_a_figure_shows_nothing_but_the_figure(executed):
     """Another output, such as what the last line returns, would be a second figure of that name."""
-    assert measured["outputs-of-figures"] == 1
+    cells = executed("04_value_functions").cells
+    figures = [cell for cell in cells if "mystnb" in cell.metadata]
+    assert len(figures) == 8
+    assert max(len(cell.outputs) for cell in figures) == 1
 
 
 @pytest.mark.slow

@@ -1,6 +1,5 @@
 """The page of chapter 6: what it must contain, and that what it says is what it measures."""
 
-import os
 import re
 from pathlib import Path
 
@@ -64,26 +63,9 @@ def test_quizzes_explain_every_answer_and_do_not_hide_the_right_one_in_one_place
 
 
 @pytest.fixture(scope="module")
-def measured():
+def measured(lent):
     """Every value that the executed page lends to its text."""
-    jupytext = pytest.importorskip("jupytext")
-    nbclient = pytest.importorskip("nbclient")
-    notebook = jupytext.read(PAGE)
-    client = nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3")
-    overlay = {"RLCOURSE_OVERLAY": str(ROOT / "solutions"), "PYTHONPATH": str(ROOT)}
-    quiet = {"OMP_NUM_THREADS": "1", "RLCOURSE_PROGRESS": "0"}
-    client.execute(env=os.environ | overlay | quiet)
-    return dict(lent(notebook))
-
-
-def lent(notebook):
-    for cell in notebook.cells:
-        for output in cell.get("outputs", ()):
-            assert output.get("name") != "stderr", output["text"]
-            if "scrapbook" in output.get("metadata", {}):
-                value = output["data"]["application/papermill.record/text/plain"]
-                name = output["metadata"]["scrapbook"]["name"]
-                yield name.removeprefix("ac-"), float(value)
+    return lent("06_actor_critic", "ac-")
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from autograder.pipeline.collect import collect
 from autograder.pipeline.course import REPOSITORY, Course, put_environment_first
@@ -22,17 +22,6 @@ from autograder.pipeline.gradebook import gradebook_rows
 from autograder.pipeline.workspace import lab_command, lay_out
 from rlcourse.chapters import Chapter
 
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-ARGUMENTS = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 MINUTE = 60_000.0
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
@@ -58,7 +47,7 @@ def lab(workspace: Path, tmp_path: Path) -> Iterator[str]:
     environment = {key: value for key, value in os.environ.items() if key != "RLCOURSE_OVERLAY"}
     log = (tmp_path / "lab.log").open("w")
     process = subprocess.Popen(
-        [*lab_command(), *settings],
+        [*lab_command(workspace), *settings],
         cwd=workspace,
         env={**environment, **home, "JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "lab")},
         stdout=log,
@@ -86,13 +75,11 @@ def wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.fixture
-def page() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        page = browser.new_page(viewport={"width": 1400, "height": 1000})
-        page.set_default_timeout(2 * MINUTE)
-        yield page
-        browser.close()
+def page(chromium: Browser) -> Iterator[Page]:
+    page = chromium.new_page(viewport={"width": 1400, "height": 1000})
+    page.set_default_timeout(2 * MINUTE)
+    yield page
+    page.close()
 
 
 def run_all(page: Page, notebook: Path) -> list[str]:
@@ -144,6 +131,8 @@ def test_a_students_whole_way(
     notebook = folder / "policy_gradient.ipynb"
     page.goto(f"{lab}/lab/tree/assignments/ch02/policy_gradient.ipynb")
     page.locator(".jp-RenderedMarkdown h2").first.wait_for()
+    page.wait_for_timeout(3000)
+    assert page.locator(".Toastify__toast").count() == 0, "JupyterLab asks the student something"
 
     red = run_all(page, notebook)
     assert len(red) == 6 and all("not started yet" in text and '"error"' in text for text in red)
