@@ -62,8 +62,11 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int = VOCAB_SIZE) -> Token
 
 @lru_cache
 def load_tokenizer() -> Tokenizer:
-    """The shipped vocabulary."""
-    return Tokenizer.from_str(files("rlcourse").joinpath("data", VOCABULARY).read_text("utf-8"))
+    """The shipped vocabulary. ``END`` inside a text is text, so that nobody can end anything by typing it."""
+    text = files("rlcourse").joinpath("data", VOCABULARY).read_text("utf-8")
+    tokenizer = Tokenizer.from_str(text)
+    tokenizer.encode_special_tokens = True
+    return tokenizer
 
 
 def encode(texts: Sequence[str]) -> list[list[int]]:

@@ -96,7 +96,9 @@ def test_weights_of_transformers_are_read_with_and_without_prefix(tmp_path):
     for tensors in (state, bare):
         fresh = GPT2(model.config, make_generator(9)).double()
         load_weights(fresh, tensors)
-        assert all(torch.equal(a, b) for a, b in zip(fresh.parameters(), model.parameters(), strict=True))
+        assert all(
+            torch.equal(a, b) for a, b in zip(fresh.parameters(), model.parameters(), strict=True)
+        )
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -162,7 +164,9 @@ def test_a_folder_gives_the_same_model_back(tmp_path):
     save_gpt2(model, tmp_path / "new" / "folder")
     again = load_gpt2(tmp_path / "new" / "folder")
     assert again.config == model.config and not again.training
-    assert all(torch.equal(a, b) for a, b in zip(again.parameters(), model.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(again.parameters(), model.parameters(), strict=True)
+    )
 
 
 def test_half_precision_halves_the_file(tmp_path):
