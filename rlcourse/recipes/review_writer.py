@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
 
 import torch
@@ -41,6 +42,7 @@ class Demonstrations:
     """(B) columns of each prompt."""
 
 
+@lru_cache
 def film_part(name: str) -> tuple[Snippet, ...]:
     """One part of the film snippets: ``rm`` to train on, ``judge``, ``val`` or ``test``."""
     part: tuple[Snippet, ...] = getattr(split_snippets(load_snippets("film")), name)

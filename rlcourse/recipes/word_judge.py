@@ -43,7 +43,9 @@ def terms(text: str) -> list[str]:
     return words + [f"{a} {b}" for a, b in zip(words, words[1:], strict=False)]
 
 
-def train_word_judge(snippets: Sequence[Snippet], minimum: int = 8, ridge: float = 6.0) -> WordJudge:
+def train_word_judge(
+    snippets: Sequence[Snippet], minimum: int = 8, ridge: float = 6.0
+) -> WordJudge:
     """Ridge regression of mean ratings on words.
 
     Args:
