@@ -1,8 +1,8 @@
 """A model imitates texts. How good is it where people go, and how good is it where it goes itself? Exactly.
 
-"People" write words of several topics and seldom leave the first one. The imitator counts what follows what in a few of
-their texts, and gives what it never saw a little probability too, as every model does. Where either of them stands after
-t words is a product of matrices, so nothing is sampled but the texts to learn from.
+"People" write words of several topics and seldom leave the first one. The imitator counts what follows what in a few
+of their texts, and gives what it never saw a little probability too, as every model does. Where either of them stands
+after t words is a product of matrices, so nothing is sampled but the texts to learn from.
 """
 
 from dataclasses import dataclass

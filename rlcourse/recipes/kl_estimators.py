@@ -66,7 +66,7 @@ def other_direction(distance: float, seed: int = 0) -> float:
     estimates = kl_estimate(world.log_probs(theta), world.log_probs(reference), "k3")
     mean, _ = world.gradient_moments(theta, estimates)
     (wanted,) = torch.autograd.grad(world.kl(reference, theta).mean(), theta)
-    return ((mean - wanted).norm() / wanted.norm()).item()
+    return float((mean - wanted).norm() / wanted.norm())
 
 
 def pulled_back(kind: str, updates: int = 300, rate: float = 0.5, seed: int = 0) -> list[float]:

@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from importlib.resources import files
-from typing import Protocol
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -22,12 +21,6 @@ END = "<|endoftext|>"
 """Stands before the first text, between texts and behind the last, as in GPT-2."""
 END_ID = 0
 """Its number in the shipped vocabulary."""
-
-
-class Encodes(Protocol):
-    """What a text is turned into."""
-
-    ids: list[int]
 
 
 def tidy(text: str) -> str:
@@ -71,7 +64,7 @@ def load_tokenizer() -> Tokenizer:
 
 def encode(texts: Sequence[str]) -> list[list[int]]:
     """Token numbers of each text, tidied, without ``END``."""
-    found: list[Encodes] = load_tokenizer().encode_batch([tidy(text) for text in texts])
+    found = load_tokenizer().encode_batch([tidy(text) for text in texts])
     return [encoding.ids for encoding in found]
 
 

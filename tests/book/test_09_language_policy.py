@@ -99,7 +99,7 @@ CLAIMS = [
     ("pulled-start", 0.65, 0.75),
     ("pulled-k2", 0, 0.05),
     ("pulled-k3", 0, 0.05),
-    ("parrot-loss", 0, 1.0),
+    ("parrot-loss", 0, 0.8),
     ("cool-ratio", 0.9, 1.2),  # "looks innocent"
     ("cool-outside", 50, 100),
 ]

@@ -355,7 +355,7 @@ def gradient_on_padding(kl_penalty_loss: Function, seed: int, what: float) -> Te
 def a_batch_twice_is_as_good_as_once(kl_penalty_loss: Function) -> None:
     log_probs, ref_log_probs = -numbers(17, 2, 3).abs(), -numbers(18, 2, 3).abs()
     mask = torch.tensor([[1, 1, 0], [1, 1, 1]]).double()
-    gradients = []
+    gradients: list[Tensor] = []
     for times in (1, 2):
         leaf = log_probs.clone().requires_grad_(True)
         rows = (x.repeat(times, 1) for x in (leaf, ref_log_probs, mask))
@@ -367,7 +367,7 @@ def a_batch_twice_is_as_good_as_once(kl_penalty_loss: Function) -> None:
 
 def a_bool_mask_will_do(kl_penalty_loss: Function) -> None:
     ref_log_probs, mask = -numbers(20, 2, 3).abs(), torch.tensor([[1, 1, 0], [1, 1, 1]])
-    gradients = []
+    gradients: list[Tensor] = []
     for kind in (torch.float64, torch.bool):
         leaf = (-numbers(19, 2, 3).abs()).requires_grad_(True)
         gradients += torch.autograd.grad(kl_penalty_loss(leaf, ref_log_probs, mask.to(kind)), leaf)
