@@ -28,7 +28,7 @@ class SFTConfig:
     """Passes over the demonstrations."""
     batch: int = 16
     """Demonstrations in an update."""
-    learning_rate: float = 1e-3
+    learning_rate: float = 5e-4
     """Of AdamW; falls in a straight line to 0."""
     weight_decay: float = 0.01
     """Of all weights."""
