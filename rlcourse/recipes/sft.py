@@ -24,7 +24,7 @@ class SFTConfig:
         ValueError: if there is no epoch or no row in a batch.
     """
 
-    epochs: int = 3
+    epochs: int = 2
     """Passes over the demonstrations."""
     batch: int = 16
     """Demonstrations in an update."""
