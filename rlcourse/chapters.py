@@ -49,6 +49,12 @@ CHAPTERS: tuple[Chapter, ...] = (
         ("policy_gradient", "actor_critic"),
     ),
     Chapter(8, "ppo", "Proximal policy optimization", ("actor_critic",)),
+    Chapter(
+        9,
+        "language_policy",
+        "A language model as a policy; supervised fine-tuning",
+        ("language_modeling", "policy_gradient"),
+    ),
 )
 
 

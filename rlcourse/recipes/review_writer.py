@@ -1,0 +1,94 @@
+"""The small GPT-2 that came with the course, film snippets as its prompts and demonstrations, and what it writes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+
+import torch
+from safetensors.torch import load
+from torch import Tensor
+
+from rlcourse.language_policy import generate
+from rlcourse.recipes.pretrain import SIZES
+from rlcourse.support.generation import Generation
+from rlcourse.support.gpt2 import GPT2
+from rlcourse.support.gpt2_weights import load_weights
+from rlcourse.support.masking import pad_right
+from rlcourse.support.ratings import Snippet, load_snippets, split_snippets
+from rlcourse.support.tokenizer import END_ID, decode, encode
+
+WEIGHTS = "review_gpt_1m.safetensors"
+PROMPT = 5
+"""Tokens of a prompt: the start, and the first four of a snippet."""
+ROOM = 24
+"""Tokens of a response at most, its end among them."""
+
+
+def load_base() -> GPT2:
+    """The shipped model of a million weights; ``rlcourse/data/README.md`` says what it read."""
+    model = GPT2(SIZES["1M"])
+    load_weights(model, load(files("rlcourse").joinpath("data", WEIGHTS).read_bytes()))
+    return model.eval()
+
+
+@dataclass(frozen=True, slots=True)
+class Demonstrations:
+    """Prompts with responses that somebody wrote."""
+
+    tokens: Tensor
+    """(B, T) int64 prompt, response, end; padded with the end token."""
+    prompt_lengths: Tensor
+    """(B) columns of each prompt."""
+
+
+@lru_cache
+def film_part(name: str) -> tuple[Snippet, ...]:
+    """One part of the film snippets: ``rm`` to train on, ``judge``, ``val`` or ``test``."""
+    part: tuple[Snippet, ...] = getattr(split_snippets(load_snippets("film")), name)
+    return part
+
+
+def demonstrations(snippets: Sequence[Snippet], at_least: float = -4.0) -> Demonstrations:
+    """Snippets that fit, cut into prompt and response.
+
+    Args:
+        snippets: where to look.
+        at_least: mean rating below which a snippet is no example to follow.
+    """
+    liked = [snippet.text for snippet in snippets if snippet.mean >= at_least]
+    rows = [
+        [END_ID, *ids, END_ID] for ids in encode(liked) if PROMPT < len(ids) + 2 <= PROMPT + ROOM
+    ]
+    return Demonstrations(pad_right(rows, END_ID), torch.full((len(rows),), PROMPT))
+
+
+def film_prompts(snippets: Sequence[Snippet], count: int) -> Tensor:
+    """(count, P) the beginnings of the first snippets that are long enough."""
+    rows = [[END_ID, *ids][:PROMPT] for ids in encode([s.text for s in snippets])]
+    return torch.tensor([row for row in rows if len(row) == PROMPT][:count])
+
+
+def write(
+    model: GPT2, prompts: Tensor, generator: torch.Generator, temperature: float = 1.0
+) -> Generation:
+    """Responses of at most ``ROOM`` tokens."""
+    return generate(model, prompts, ROOM, temperature, END_ID, generator)
+
+
+def texts_of(found: Generation) -> list[str]:
+    """Prompts and responses as text."""
+    return [decode(row) for row in found.tokens]
+
+
+def ended(found: Generation) -> float:
+    """Share of the responses that came to an end by themselves."""
+    return float(((found.responses == END_ID) & (found.mask > 0)).any(dim=1).float().mean())
+
+
+def distinct_pairs(found: Generation) -> float:
+    """Different pairs of neighbouring tokens, as a share of all pairs in the responses (Li et al., 2016)."""
+    inside = (found.mask[:, 1:] > 0).nonzero().tolist()
+    rows = found.responses.tolist()
+    pairs = [(rows[b][t], rows[b][t + 1]) for b, t in inside]
+    return len(set(pairs)) / max(len(pairs), 1)
