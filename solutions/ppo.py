@@ -140,7 +140,7 @@ def minibatches(n: int, size: int, generator: torch.Generator) -> Sequence[Tenso
     ### BEGIN SOLUTION 8.4
     if size < 1:
         raise ValueError(f"a minibatch needs at least one step, got size {size}")
-    return torch.randperm(n, generator=generator).split(size)
+    return torch.split(torch.randperm(n, generator=generator), size)
     ### END SOLUTION
 
 
