@@ -1,5 +1,6 @@
 """Run an exercise's checks against a module and say what is wrong, by name where it has one."""
 
+import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from rlcourse.checks.compare import agrees, difference
 from rlcourse.checks.exercise import CaseCheck, Exercise, LawCheck, Mistake, find_exercise
 from rlcourse.checks.outcome import Outcome, observe
 from rlcourse.checks.subject import LocalSubject, Subject
+
+STUB_MESSAGE = re.compile(r"Exercise (\d+\.\d+): write (\w+)")
 
 
 class CheckFailed(AssertionError):
@@ -37,6 +40,8 @@ class Report:
     findings: tuple[Finding, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
     unstarted: bool = False
+    needs: str = ""
+    """What must be written before this exercise can run, such as ``exercise 6.2, gae``; else empty."""
     checked: int = 0
 
     @property
@@ -117,10 +122,18 @@ def _run_all(
             problem = difference(outcome, item.expected, show_expected)
         if problem is not None:
             if "NotImplementedError" in problem:
-                return Report(exercise, unstarted=True)
+                return Report(exercise, unstarted=True, needs=_needed(exercise, problem))
             findings.append(Finding(item.name, item.message, problem))
     named = _recognise(exercise, outcomes) if findings else ()
     return Report(exercise, tuple(findings), named, checked=len(checks))
+
+
+def _needed(exercise: Exercise, problem: str) -> str:
+    """The other exercise that a stub's message names; empty if it is this one."""
+    stub = STUB_MESSAGE.search(problem)
+    if stub is None or stub[2] in exercise.targets:
+        return ""
+    return f"exercise {stub[1]}, {stub[2]}"
 
 
 def _break_of(law: LawCheck, function: Callable[..., Any]) -> str | None:
@@ -173,6 +186,11 @@ def describe(report: Report) -> str:
     """What a student should read: the first thing that is wrong, the likely mistake, where to go on."""
     exercise = report.exercise
     head = f"{exercise.number} {exercise.title}"
+    if report.needs:
+        return (
+            f"{head}: cannot run yet. It calls {report.needs}, which is not written yet. "
+            "Write that first. If it belongs to an earlier chapter, this exercise's text says how to bring it along."
+        )
     if report.unstarted:
         return f"{head}: not started yet. Write {' and '.join(exercise.targets)} first."
     lines = [f"{head}: not yet."]

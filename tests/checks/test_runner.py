@@ -160,3 +160,26 @@ def test_a_hole_in_an_earlier_exercise_costs_nothing_later() -> None:
     using = replace(plain, uses=("categorical_log_prob", "bandit_gradient"))
     assert run_exercise(using, LocalSubject(module)).passed
     assert module.categorical_log_prob is None and not hasattr(module, "bandit_gradient")
+
+
+@pytest.mark.parametrize(
+    ("stub", "told"),
+    [
+        (
+            "Exercise 2.2: write categorical_log_prob",
+            "It calls exercise 2.2, categorical_log_prob,",
+        ),
+        (
+            "Exercise 2.3: write discounted_returns",
+            "not started yet. Write discounted_returns first",
+        ),
+        ("", "not started yet. Write discounted_returns first"),
+    ],
+)
+def test_an_exercise_that_waits_for_another_says_for_which(stub: str, told: str) -> None:
+    def discounted_returns(rewards: Tensor, discounts: Tensor) -> Tensor:
+        raise NotImplementedError(stub)
+
+    with pytest.raises(CheckFailed) as failure:
+        check("2.3", module=SimpleNamespace(discounted_returns=discounted_returns))
+    assert told in str(failure.value)
