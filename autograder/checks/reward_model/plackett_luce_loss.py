@@ -98,8 +98,8 @@ EXERCISE = ExerciseSpec(
     section="All pairs at once",
     statement="""
 Plackett and Luce rank like this: choose the best by softmax among all, the second by softmax among the rest, and so
-on. Return the mean over the rankings of minus the log-probability. The probabilities of all K! rankings add up to 1, and for
-K = 2 this is the loss of 10.2.
+on. Return the mean over the rankings of minus the log-probability. The probabilities of all K! rankings add up to 1,
+and for K = 2 this is the loss of 10.2.
 """,
     hints=(
         "Put the scores into the order of the ranking first. Then everybody competes with "
