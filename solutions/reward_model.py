@@ -30,7 +30,7 @@ def end_of_response(hidden: Tensor, mask: Tensor) -> Tensor:
     counted = mask > 0
     if not counted.any(dim=1).all():
         raise ValueError("each row needs a token that counts")
-    last = (counted.cumsum(dim=1) * counted).argmax(dim=1)
+    last = counted.cumsum(dim=1).argmax(dim=1)
     return hidden[torch.arange(len(hidden)), last]
     ### END SOLUTION
 
@@ -93,9 +93,8 @@ def plackett_luce_loss(scores: Tensor, order: Tensor) -> Tensor:
         () the mean over the B rankings.
     """
     ### BEGIN SOLUTION 10.4
-    ranked = scores.gather(1, order)
-    remaining = ranked.flip(1).logcumsumexp(dim=1).flip(1)
-    return (remaining - ranked).sum(dim=1).mean()
+    from_the_worst = scores.gather(1, order.flip(1))
+    return (from_the_worst.logcumsumexp(dim=1) - from_the_worst).sum(dim=1).mean()
     ### END SOLUTION
 
 

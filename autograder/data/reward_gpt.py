@@ -1,7 +1,8 @@
 """Make the shipped reward models from the shipped language model and the rated film snippets.
 
 ``python -m autograder.data.reward_gpt``: a few minutes on one core. ``rm`` is trained on one half of the training
-snippets, ``judge`` on the other, with another seed. ``--seeds 3`` trains ``rm`` with seeds 0 to 2 instead, writes nothing
+snippets, ``judge`` on the other, with another seed. ``--seeds 3``
+trains ``rm`` with seeds 0 to 2 instead, writes nothing
 and prints accuracies on the test part.
 """
 

@@ -115,12 +115,11 @@ padded batch. Padding may stand behind the text, as it does in training, or in f
 writes; your function must not care.
 """,
     hints=(
-        "Where is the last 1 of each row of the mask? How many ones there are tells that "
-        "only if none of the padding is in front.",
-        "Give every column that counts a number that grows from left to right, and the "
-        "others 0; the argmax over the row is the place.",
-        "counted = mask > 0; raise if a row has none; number the columns that count with a "
-        "cumsum; argmax; index hidden with [torch.arange(B), place].",
+        "Where is the last 1 of each row of the mask? How many ones there are tells that only if no padding is in front.",
+        "Number the columns that count from left to right: the last of them has the largest number of its row, and "
+        "argmax returns the first place of the largest.",
+        "counted = mask > 0; raise if a row has none; a cumsum of counted; its argmax along the row; index hidden "
+        "with an arange over the rows and that place.",
     ),
     checks=(
         Case(

@@ -102,13 +102,11 @@ on. Return the mean over the rankings of minus the log-probability. The probabil
 and for K = 2 this is the loss of 10.2.
 """,
     hints=(
-        "Put the scores into the order of the ranking first. Then everybody competes with "
-        "those to the right.",
-        "The k-th choice costs logsumexp over ranked[:, k:] minus ranked[:, k]. A cumulative "
-        "logsumexp from the right gives all "
-        "of them at once.",
-        "ranked = scores gathered by order along dim 1; flip, logcumsumexp, flip back; subtract "
-        "ranked; sum over the ranking; mean over B.",
+        "Put the scores into the order of the ranking first. Then everybody competes with those to the right.",
+        "The k-th choice costs logsumexp over ranked[:, k:] minus ranked[:, k]. A cumulative logsumexp that begins "
+        "with the worst gives all of them at once.",
+        "Gather the scores by the order turned round, so that the worst comes first; logcumsumexp along the row; "
+        "subtract the scores; sum over the ranking; mean over B.",
     ),
     checks=(
         Case(

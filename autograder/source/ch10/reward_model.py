@@ -85,7 +85,7 @@ def plackett_luce_loss(scores: Tensor, order: Tensor) -> Tensor:
     Returns:
         () the mean over the B rankings.
     """
-    # Exercise 10.4: your code here (3 lines in our solution).
+    # Exercise 10.4: your code here (2 lines in our solution).
     raise NotImplementedError("Exercise 10.4: write plackett_luce_loss")
 
 
