@@ -37,15 +37,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Train and write, or train and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=0, help="only measure, with so many seeds")
+    parser.add_argument("--only", choices=tuple(SEEDS), help="make only this one")
+    parser.add_argument("--first-seed", type=int, default=0, help="of those that are only measured")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     chosen = parser.parse_args(arguments)
     rlcourse.overlay(str(ROOT / "solutions"))
     torch.set_num_threads(1)
-    for seed in range(chosen.seeds):
+    for seed in range(chosen.first_seed, chosen.first_seed + chosen.seeds):
         print(f"rm, seed {seed}: {train('rm', seed, chosen.quiet)[1]:.4f}", flush=True)
     if chosen.seeds:
         return
-    for name, seed in SEEDS.items():
+    for name in (chosen.only,) if chosen.only else tuple(SEEDS):
+        seed = SEEDS[name]
         model, accuracy = train(name, seed, chosen.quiet)
         tensors = {key: x.half().contiguous() for key, x in model.state_dict().items()}
         save_file(tensors, DATA / f"reward_{name}_1m.safetensors")

@@ -72,7 +72,7 @@ class RewardTrainingConfig:
         ValueError: if a number lies outside its range, or there are no such labels.
     """
 
-    epochs: int = 4
+    epochs: int = 3
     """Passes over the snippets."""
     batch: int = 64
     """Snippets in an update; all their pairs are compared."""
