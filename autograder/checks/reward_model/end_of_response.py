@@ -115,7 +115,7 @@ padded batch. Padding may stand behind the text, as it does in training, or in f
 writes; your function must not care.
 """,
     hints=(
-        "Where is the last 1 of each row of the mask? How many ones there are tells that only if no padding is in front.",
+        "Where is the last 1 of each row of the mask? Their number tells that only if no padding is in front.",
         "Number the columns that count from left to right: the last of them has the largest number of its row, and "
         "argmax returns the first place of the largest.",
         "counted = mask > 0; raise if a row has none; a cumsum of counted; its argmax along the row; index hidden "
