@@ -103,7 +103,7 @@ def descend(
             group["lr"] = config.learning_rate * (1 - step / config.updates)
         optimizer.zero_grad()
         loss = loss_of()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         losses.append(loss.item())
     return losses
@@ -242,7 +242,7 @@ def train_with_a_leak(
     for _ in range(config.epochs):
         for pairs in train[torch.randperm(len(train), generator=generator)].split(config.batch):
             optimizer.zero_grad()
-            preference_loss(*data.scores(model, pairs)).backward()  # type: ignore[no-untyped-call]
+            preference_loss(*data.scores(model, pairs)).backward()
             optimizer.step()
     with torch.no_grad():
         return float(preference_accuracy(*data.scores(model, judged)))

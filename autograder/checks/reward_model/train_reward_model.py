@@ -114,7 +114,7 @@ class Training:
     def update(self, pairs: Tensor, optimizer: torch.optim.Optimizer) -> None:
         loss = self.loss_of(*self.data.scores(self.model, pairs))
         self.forget(optimizer)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         self.loss = loss.item()
 
