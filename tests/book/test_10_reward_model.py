@@ -96,6 +96,8 @@ CLAIMS = [
     ("truly", 0.6, 0.68),
     ("first-right", 0.4, 0.6),  # "a coin"
     ("mean-after", -0.3, 0.3),
+    ("length-left", -0.2, -0.02),  # "a slight taste for the short"
+    ("good-not", 0.3, 1.4),  # "well above the average snippet"
 ]
 
 
@@ -119,6 +121,11 @@ ORDERS = [
     ("best-judge", "best-rm", 0.3),
     ("gap-half", "gap-hundredth", 0.2),
     ("disliked", "liked", 0.5),
+    ("good-not", "good-once", 0.3),
+    ("good-once", "good-often", 0.1),
+    ("best-people", "best-judge", 0.4),
+    ("best-words", "best-judge", 0.4),
+    ("sure-right", "sure-said", 3),
 ]
 
 
