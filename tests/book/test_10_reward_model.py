@@ -90,7 +90,7 @@ CLAIMS = [
     ("raters-100k", 0.70, 0.74),
     ("accuracy", 0.68, 0.74),
     ("judge-accuracy", 0.68, 0.74),
-    ("largest-gap", 0, 0.02),  # "as good as means"
+    ("largest-gap", 0, 0.035),  # "nearly as good as means"
     ("leak", 0.89, 0.97),  # "far beyond the human ceiling"
     ("honest", 0.55, 0.68),
     ("truly", 0.6, 0.68),
