@@ -261,13 +261,6 @@ class _Adam(Training):
         return torch.optim.Adam(self.model.parameters(), lr=rate, weight_decay=decay)
 
 
-class _Global(Training):
-    def held(self) -> Tensor:
-        size = len(self.data.tokens)
-        order = torch.randperm(size)
-        return torch.isin(torch.arange(size), order[: round(self.config.held_out * size)])
-
-
 class _TrainingShown(Training):
     def report(self, train: Tensor, judged: Tensor) -> dict[str, float]:
         found = super().report(train, judged)
@@ -430,7 +423,6 @@ everybody gets the same result from the same generator.
             trains(_Adam),
             "AdamW decays the weights by themselves; Adam adds the decay to the gradient.",
         ),
-        Mistake("global generator", trains(_Global), "Pass generator=generator to torch.randperm."),
         Mistake(
             "training accuracy reported",
             trains(_TrainingShown),
