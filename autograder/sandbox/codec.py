@@ -52,8 +52,6 @@ class Encoder:
         """Start a message of this side."""
         self._side = side
         self.blob = bytearray()
-        self.differentiable: list[Tensor] = []
-        """Tensors of the message through which gradients may flow, in order."""
 
     def encode(self, value: Any, depth: int = 0) -> Coded:
         """Encode one value.
@@ -119,8 +117,6 @@ class Decoder:
         self._side = side
         self._blob = blob
         self._nodes = 0
-        self.differentiable: list[Tensor] = []
-        """As in the encoder, in the same order."""
 
     def decode(self, coded: Coded, depth: int = 0) -> Any:
         """Decode one value.

@@ -1,7 +1,8 @@
 """What the student's code may do with an object of the trusted side: nothing but what is listed here."""
 
 import types
-from functools import partial
+from collections.abc import Iterable
+from functools import cache, partial
 from typing import Any
 
 import gymnasium
@@ -40,10 +41,20 @@ def allowed_names(value: Any) -> frozenset[str]:
     if isinstance(value, gymnasium.Env | gymnasium.vector.VectorEnv):
         return ENVIRONMENT
     if type(value).__module__.split(".")[:2] == ["rlcourse", "support"]:
-        inherited = dir(torch.nn.Module) if isinstance(value, torch.nn.Module) else ()
-        public = {name for name in dir(value) if not name.startswith("_")}
-        return frozenset(public.difference(inherited))
+        if isinstance(value, torch.nn.Module):
+            return frozenset(_public(dir(value)) - _public(dir(torch.nn.Module)))
+        kind: Any = type(value)
+        return _names_of_class(kind) | _public(getattr(value, "__dict__", ()))
     return frozenset()
+
+
+@cache
+def _names_of_class(kind: Any) -> frozenset[str]:
+    return _public(dir(kind))
+
+
+def _public(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(name for name in names if not name.startswith("_"))
 
 
 def may_call(value: Any) -> bool:

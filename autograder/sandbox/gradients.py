@@ -6,9 +6,13 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from autograder.sandbox.lineage import Lineage
+
 
 class Asks(Protocol):
     """The part of a peer that gradients need."""
+
+    lineage: "Lineage"
 
     def request(self, operation: str, value: Any = None) -> Any:
         """Ask the other side."""
@@ -29,7 +33,9 @@ class FromStudent(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> Any:
-        """Ask the student's process for the gradients."""
+        """Ask the student's process for the gradients; it has asked itself if we pull for it."""
+        if ctx.peer.lineage.pulled is not None:
+            return (None,) * len(ctx.needs_input_grad)
         found = ctx.peer.request("backward", [ctx.handle, ctx.ids, grads[0].contiguous()])
         if not isinstance(found, list) or len(found) != len(ctx.ids):
             raise RuntimeError("the student's process sent no list of gradients")
@@ -38,7 +44,7 @@ class FromStudent(torch.autograd.Function):
 
 
 class FromTeacher(torch.autograd.Function):
-    """Student's side: a tensor that a function of the trusted side computed from our tensors.
+    """Student's side: a tensor that the trusted side computed from tensors we know.
 
     When the trusted side asks for gradients, they flow to ``leaf`` alone: it follows its own graph from there. When
     the student's code asks (``loss.backward()``), the trusted side is asked for its part.
@@ -61,9 +67,10 @@ class FromTeacher(torch.autograd.Function):
         return (None, None, None, *found)
 
 
-def from_teacher(peer: Asks, number: int, leaf: Tensor, inputs: list[Tensor]) -> Tensor:
+def from_teacher(peer: Any, number: int, leaf: Tensor, inputs: list[Tensor]) -> Tensor:
     """Return the tensor of that number as a function of its own leaf and of our tensors."""
-    made: Tensor = FromTeacher.apply(peer, number, leaf, *inputs)  # type: ignore[no-untyped-call]
+    with torch.enable_grad():
+        made: Tensor = FromTeacher.apply(peer, number, leaf, *inputs)  # type: ignore[no-untyped-call]
     return made
 
 

@@ -18,7 +18,7 @@ from autograder.sandbox.errors import (
     StudentStopped,
 )
 from autograder.sandbox.limits import Limits
-from autograder.sandbox.notebook import OWN, SETUP, TEST, Cell, read_cells, run_source
+from autograder.sandbox.notebook import OWN, SETUP, TEST, Cell, names_bound, read_cells, run_source
 from autograder.sandbox.proxy import RemoteModule, RemoteSubject
 from autograder.sandbox.reference import passes_with_reference
 from autograder.sandbox.results import CellResult, PartResult, SubmissionResult, Verdict
@@ -30,6 +30,7 @@ from autograder.sandbox.verdicts import (
     points_of,
     seed_all,
     seed_of,
+    shortened,
     steady,
     verdict_of,
 )
@@ -45,7 +46,7 @@ class Grading:
         """Know what is graded and where sandboxes come from."""
         self._sandbox, self._module, self._files, self._limits = sandbox, module, files, limits
         self._session: Session | None = None
-        self._names: dict[str, Any] = {}
+        self._names = _Names(self)
         self._before: list[Cell] = []
         self._setup: list[Cell] = []
         self._poisoned: set[int] = set()
@@ -61,7 +62,6 @@ class Grading:
         cells = read_cells(notebook)
         self._parts = len(cells) + 1
         submitted = self._files.get(self._module.file)
-        self._names = _Names(self)
         self._install()
         parts, own = [], []
         for cell in cells:
@@ -158,10 +158,10 @@ class Grading:
         try:
             with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
                 run_source(cell.source, self._names, f"<cell {cell.index}>")
-        except StudentStopped:
+        except (StudentStopped, StudentError) as error:
+            # The cell imports names from the student's module: the test that uses them will say so.
+            self._names.reserve(cell.source, error)
             self._drop_if_stopped()
-        except StudentError:
-            pass  # the cell imports names from the student's module; the test will say so
         except Exception as error:
             raise GraderError(
                 f"locked cell {cell.index}: {type(error).__name__}: {error}"
@@ -191,7 +191,8 @@ class Grading:
         if isinstance(problem, OutOfMemory) and self._session is not None:
             self._session.close()
         self._drop_if_stopped()
-        return PartResult(cell.grade_id, verdict, points, cell.points, steady(message), output)
+        message = shortened(steady(message))
+        return PartResult(cell.grade_id, verdict, points, cell.points, message, output)
 
     def _blame(self, cell: Cell, problem: BaseException) -> None:
         """Find out whose fault an unforeseen exception is: ours, if the reference causes it too."""
@@ -214,8 +215,17 @@ class _Names(dict[str, Any]):
     def __init__(self, grading: Grading) -> None:
         super().__init__(__name__="__main__")
         self._grading = grading
+        self._reserved: dict[str, BaseException] = {}
+
+    def reserve(self, source: str, error: BaseException) -> None:
+        """Keep the names that a locked cell would have bound; the student's notebook must not fill in."""
+        for name in names_bound(source):
+            if name not in self:
+                self._reserved[name] = error
 
     def __missing__(self, name: str) -> Any:
+        if name in self._reserved:
+            raise self._reserved[name]
         builtin = getattr(importlib.import_module("builtins"), name, _Names)
         if builtin is not _Names:
             return builtin

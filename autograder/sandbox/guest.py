@@ -39,6 +39,8 @@ class Guest(Peer):
         self._work = work
         self.asked_for_gradients = False
         self._with_gradients: dict[int, Tensor] = {}
+        self._last_handle = 0
+        self._watched = False
         self._replaced: dict[tuple[str, str], Any] = {}
 
     def serve_forever(self) -> None:
@@ -48,11 +50,13 @@ class Guest(Peer):
             decoder = Decoder(self, blob)
             with self.cells.capturing():
                 self._take_over(head, decoder)
+                self._watched = "watch" in head
                 self.answer(head, decoder)
 
     def footnotes(self) -> dict[str, Coded]:
-        """Send along what was printed."""
-        return {"out": self.cells.take_output()}
+        """Send along what was printed, and the state of the global generators where it was asked for."""
+        notes = {"out": self.cells.take_output()}
+        return {**notes, "rng": self._rng(None)} if self._watched else notes
 
     def describe_error(self, error: BaseException) -> list[str]:
         """Tell class, message and the student's own lines of the traceback."""
@@ -63,37 +67,40 @@ class Guest(Peer):
         theirs = [frame for frame in frames if not any(path in frame.filename for path in _OURS)]
         return [name, message, "".join(traceback.format_list(theirs[-12:]))]
 
-    def result(self, head: dict[str, Any], decoder: Decoder, encoder: Encoder) -> Any:
+    def result(self, head: dict[str, Any], decoder: Decoder) -> Any:
         """Return what a function of the trusted side gave, or raise what it raised."""
         if "error" in head:
             raise plain_error(head["error"][0], head["error"][1])
-        decoder.inputs = encoder.differentiable  # type: ignore[attr-defined]
         return decoder.decode(head["v"])
+
+    def _take_over(self, head: dict[str, Any], decoder: Decoder) -> None:
+        """Take over changes, and make the mirrors that others of this message depend on."""
+        super()._take_over(head, decoder)
+        for coded in head.get("first", ()):
+            decoder.decode(coded)
 
     # Values.
 
     def encode_shared(self, value: Any, encoder: Encoder) -> Coded:
         """Encode a mirror by its number, anything else by value."""
-        grads = isinstance(value, Tensor) and value.requires_grad
-        if grads and torch.is_grad_enabled():
-            encoder.differentiable.append(value)
         number = self.mirrors.find(value)
         if number is not None:
             return ["m", number]
-        if isinstance(value, torch.Generator):
+        if type(value) is torch.Generator:
             return ["G", *encoder.attach(value.get_state().numpy().tobytes())]
         if isinstance(value, np.ndarray):
             name, shape, raw = tensors.describe_array(value)
             return ["A", name, shape, *encoder.attach(raw)]
         name, shape, raw = tensors.describe(value)
-        return ["T", name, shape, *encoder.attach(raw), self._way_back(value) if grads else None]
+        way = self._way_back(value) if value.requires_grad else None
+        return ["T", name, shape, *encoder.attach(raw), way]
 
     def _way_back(self, value: Tensor) -> Coded:
         """Keep a tensor for later gradients; return its number and the mirrors it depends on."""
-        handle = len(self._with_gradients) + 1
-        self._with_gradients[handle] = value
+        self._last_handle += 1
+        self._with_gradients[self._last_handle] = value
         numbers = (self.mirrors.number_of_leaf(leaf) for leaf in leaves_of(value))
-        return [handle, sorted({number for number in numbers if number is not None})]
+        return [self._last_handle, sorted({number for number in numbers if number is not None})]
 
     def encode_object(self, value: Any, encoder: Encoder) -> Coded:
         """Keep an object here and send its number; hand objects of the trusted side back."""
@@ -119,13 +126,14 @@ class Guest(Peer):
         return self.objects.adopt(number, make_stand_in(self, number, kind, type_name, extra))
 
     def _mirror(self, coded: list[Any], decoder: Decoder) -> Any:
-        _, number, kind, coded_content, (requires_grad, is_leaf) = coded
+        _, number, kind, coded_content, (requires_grad, is_leaf), sources = coded
         content = decoder.content(coded_content)
         assert content is not None
         shared, leaf = make_mirror(kind, content, requires_grad, is_leaf)
         if leaf is not None and shared is not leaf:
-            inputs = getattr(decoder, "inputs", [])
-            shared = from_teacher(self, number, leaf, inputs) if inputs else leaf.clone()
+            inputs = [self.mirrors.get(source) for source in sources[0]]
+            inputs += [self._with_gradients[handle] for handle in sources[1]]
+            shared = from_teacher(self, number, leaf, inputs)
         self.mirrors.borrow(number, shared, content, leaf)
         return shared
 
@@ -146,14 +154,17 @@ class Guest(Peer):
         self._with_gradients.clear()
         random.seed(seed)
         np.random.seed(seed)  # noqa: NPY002
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(
+            seed
+        )  # torch.manual_seed looks for other devices as well
 
-    def _rng(self, _: None) -> bytes:
+    def _rng(self, _: None) -> str:
         state = np.random.get_state(legacy=False)  # noqa: NPY002
         digest = hashlib.sha256(torch.get_rng_state().numpy().tobytes())
-        digest.update(repr((state["state"]["pos"], random.getstate())).encode())
         digest.update(state["state"]["key"].tobytes())
-        return digest.digest()
+        others = state["state"]["pos"], state["has_gauss"], state["gauss"], hash(random.getstate())
+        digest.update(repr(others).encode())
+        return digest.hexdigest()
 
     def _import(self, module: str) -> None:
         importlib.import_module(f"rlcourse.{module}")

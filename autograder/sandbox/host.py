@@ -12,6 +12,7 @@ from autograder.sandbox import exports, modules, tensors
 from autograder.sandbox.codec import Coded, Decoder, Encoder
 from autograder.sandbox.errors import StudentStopped, student_error
 from autograder.sandbox.gradients import FromStudent
+from autograder.sandbox.lineage import Lineage
 from autograder.sandbox.peer import Peer
 from autograder.sandbox.proxy import RemoteObject
 from autograder.sandbox.services import SERVES
@@ -19,6 +20,7 @@ from autograder.sandbox.wire import Channel, PeerClosed, WireError
 
 _MESSAGE = 4000
 _TRACE = 8000
+_DIGEST = 64
 
 
 class Host(Peer):
@@ -41,17 +43,29 @@ class Host(Peer):
         self._hear = hear
         self._give_up = give_up
         self._writable: set[int] = set()
-        self.pulls: dict[int, tuple[Tensor, list[Tensor]]] = {}
+        self._rng: str | None = None
+        self._watch = False
+        self.lineage = Lineage(self.mirrors.find)
         self._active = 0
 
-    def request(self, operation: str, value: Any = None) -> Any:
+    def global_rng_state(self) -> str:
+        """Return a digest of the global generators there; ask only if their code has run since."""
+        if self._rng is None:
+            told = self.request("rng")
+            self._rng = told[:_DIGEST] if isinstance(told, str) else ""
+        self._watch = True
+        return self._rng
+
+    def request(self, operation: str, value: Any = None, notes: Any = None) -> Any:
         """Ask the student's process; only what is lent in this call may be changed in place by it."""
         if self._active == 0:
             self._writable.clear()
+            if self._watch and operation == "call":
+                notes, self._watch = {"watch": True}, False
         self._active += 1
         try:
-            return super().request(operation, value)
-        except (WireError, PeerClosed) as error:
+            return super().request(operation, value, notes)
+        except (WireError, PeerClosed, MemoryError) as error:
             raise self._give_up(error) from None
         finally:
             self._active -= 1
@@ -60,15 +74,17 @@ class Host(Peer):
         """Begin anew: nothing is lent any more."""
         self.mirrors.clear()
         self.objects.clear()
-        self.pulls.clear()
+        self.lineage.clear()
 
     def accept(self, number: int, content: Any) -> None:
         """Take over a change in place, of what the present call lent."""
         if number in self._writable:
             super().accept(number, content)
 
-    def result(self, head: dict[str, Any], decoder: Decoder, encoder: Encoder) -> Any:
+    def result(self, head: dict[str, Any], decoder: Decoder) -> Any:
         """Return the student's value, or raise what the student's code raised."""
+        rng = head.get("rng")
+        self._rng = rng[:_DIGEST] if isinstance(rng, str) else None
         printed = head.get("out")
         if isinstance(printed, str) and printed:
             self._hear(printed.encode("utf-8", "replace").decode("utf-8"))
@@ -89,8 +105,6 @@ class Host(Peer):
     def encode_shared(self, value: Any, encoder: Encoder) -> Coded:
         """Lend a tensor, an array or a generator."""
         is_tensor = isinstance(value, Tensor)
-        if is_tensor and value.requires_grad and torch.is_grad_enabled():
-            encoder.differentiable.append(value)
         number = self.mirrors.find(value)
         flags = [value.requires_grad, value.is_leaf] if is_tensor else [False, True]
         if number is not None and self._flags.get(number) == flags:
@@ -99,7 +113,17 @@ class Host(Peer):
         number, content = self.mirrors.lend(value)
         self._flags[number] = flags
         self._writable.add(number)
-        return ["M", number, _KINDS.get(type(value), "T"), encoder.content(content), flags]
+        coded = ["M", number, _KINDS.get(type(value), "T"), encoder.content(content), flags, None]
+        if flags[0]:
+            self.lineage.lend(number, value, coded)
+        return coded
+
+    def _body(self, value: Any, encoder: Encoder) -> dict[str, Coded]:
+        """Encode a value, what has changed, and first of all what its tensors were computed from."""
+        self.lineage.begin_message()
+        body = super()._body(value, encoder)
+        first = self.lineage.settle()
+        return {**body, "first": first} if first else body
 
     @functools.cached_property
     def _flags(self) -> dict[int, list[bool]]:
@@ -126,14 +150,9 @@ class Host(Peer):
         if letter == "T":
             return self._tensor(coded, decoder)
         if letter == "m":
-            shared = self.mirrors.get(coded[1])
-            if isinstance(shared, Tensor) and shared.requires_grad and torch.is_grad_enabled():
-                decoder.differentiable.append(shared)
-            return shared
+            return self.mirrors.get(coded[1])
         if letter == "G":
-            state = torch.frombuffer(
-                bytearray(decoder.bytes(coded[1], coded[2])), dtype=torch.uint8
-            )
+            state = tensors.generator_state(decoder.bytes(coded[1], coded[2]))
             return torch.Generator().set_state(state)
         if letter == "h":
             return self.objects.own(coded[1])
@@ -166,15 +185,8 @@ class Host(Peer):
         made: Tensor = FromStudent.apply(  # type: ignore[no-untyped-call]
             self, int(handle), list(numbers), value, anchor, *lent
         )
-        decoder.differentiable.append(made)
+        self.lineage.received(made, int(handle))
         return made
-
-    def replied(self, decoder: Decoder, encoder: Encoder) -> None:
-        """Note which of the student's tensors our result depends on, for gradients asked from there."""
-        for tensor in encoder.differentiable:
-            number = self.mirrors.find(tensor)
-            if number is not None:
-                self.pulls[number] = (tensor, list(decoder.differentiable))
 
     def serve(self, operation: Any, value: Any, decoder: Decoder) -> Any:
         """Do what the student's code asks of an object that was lent to it."""

@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import json
 import os
+import resource
 import signal
 import socket
 import traceback
@@ -27,13 +28,14 @@ from autograder.sandbox.grading import Grading
 from autograder.sandbox.isolation import kernel
 from autograder.sandbox.limits import Limits
 from autograder.sandbox.notebook import read_cells
-from autograder.sandbox.session import Cell
+from autograder.sandbox.session import Cell, compiled
 from autograder.sandbox.wire import REPLY, Channel
 
 
 @cache
-def warm_chapter(name: str, solutions: str) -> None:
+def warm_chapter(name: str, earlier: tuple[str, ...], solutions: str) -> None:
     """Import a chapter's checks and work its hidden cases out, once for all submissions."""
+    compiled(Path(solutions), earlier)
     rlcourse.overlay(solutions)
     try:
         from autograder.checks.build import hidden_exercise
@@ -70,6 +72,7 @@ def _grade(
     texts = [bytes(blob[start : start + size]) for start, size in head["places"]]
     files = dict(zip(head["names"], texts[1:], strict=True))
     limits = Limits(**request["limits"])
+    _bound_memory(limits)
     notebook = texts[0].decode("utf-8")
     signal.signal(signal.SIGALRM, _too_long)
     signal.alarm(int(limits.wall_seconds * (len(read_cells(notebook)) + 3)))
@@ -78,6 +81,13 @@ def _grade(
     sandbox = Cell(warm_control, request["tier"], request["confinement"])
     result = Grading(sandbox, module, files, limits).run(notebook)
     return {"text": result.to_json(), "tier": result.tier, "cpu": result.cpu_seconds}
+
+
+def _bound_memory(limits: Limits) -> None:
+    """Let what a submission sends fill so much memory on this side as well, and no more."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    most = pages * resource.getpagesize() + (limits.memory_mb << 20)
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
 def _own_cpu() -> float:
@@ -96,7 +106,8 @@ def main() -> None:
     torch.set_num_threads(1)
 
     def prepare(request: dict[str, Any]) -> None:
-        warm_chapter(request["module"]["name"], request["module"]["solutions"])
+        about = request["module"]
+        warm_chapter(about["name"], tuple(about["earlier"]), about["solutions"])
 
     prefork.serve(control, lambda request, got: handle(warm_control, request, got), prepare)
 

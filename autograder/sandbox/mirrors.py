@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from autograder.sandbox import tensors
+from autograder.sandbox.memory import Memory, memory_of
 from autograder.sandbox.wire import WireError
 
 
@@ -30,7 +31,7 @@ class Content(NamedTuple):
 
 def content_of(shared: Any) -> Content:
     """Read the value of a tensor, an array or a generator."""
-    if isinstance(shared, torch.Generator):
+    if type(shared) is torch.Generator:
         return Content("generator", [], shared.get_state().numpy().tobytes())
     if isinstance(shared, np.ndarray):
         return Content(*tensors.describe_array(shared))
@@ -45,8 +46,8 @@ def write(shared: Any, content: Content) -> None:
         WireError: if the value is of another kind than the object.
     """
     try:
-        if isinstance(shared, torch.Generator):
-            shared.set_state(torch.frombuffer(bytearray(content.raw), dtype=torch.uint8))
+        if type(shared) is torch.Generator:
+            shared.set_state(tensors.generator_state(content.raw))
         elif isinstance(shared, np.ndarray):
             shared[...] = tensors.rebuild_array(*content[:3])
         else:
@@ -77,6 +78,13 @@ def rebuilt(kind: type, content: Content) -> Any:
     return (tensors.rebuild_array if kind is np.ndarray else tensors.rebuild)(*content[:3])
 
 
+def _same_grad(tensor: Tensor, known: Content | None) -> bool:
+    grad = tensor.grad if tensor.requires_grad and tensor.is_leaf else None
+    if grad is None or known is None:
+        return grad is None and known is None
+    return tensors.raw_bytes(grad) == known.raw
+
+
 @dataclass(slots=True)
 class _Entry:
     get: Callable[[], Any]
@@ -85,6 +93,8 @@ class _Entry:
     known: Content
     leaf: Tensor | None = None
     """Student's side: the leaf that gradients are asked for; differs from the object if that is none."""
+    memory: "Memory | None" = None
+    """Quick access to a tensor's entries."""
 
 
 class Mirrors:
@@ -125,7 +135,8 @@ class Mirrors:
 
     def _put(self, number: int, shared: Any, content: Content, weak: bool = False) -> None:
         get = weakref.ref(shared, lambda _: self._died(number)) if weak else lambda: shared
-        self._entries[number] = _Entry(get, type(shared), id(shared), content)
+        memory = memory_of(shared)
+        self._entries[number] = _Entry(get, type(shared), id(shared), content, memory=memory)
         self._ids[id(shared)] = number
 
     def _died(self, number: int) -> None:
@@ -183,6 +194,11 @@ class Mirrors:
                 continue
             if entry.kind is np.ndarray and shared.tobytes() == entry.known.raw:
                 continue
+            if entry.memory is not None:
+                if not entry.memory.is_of(shared):
+                    entry.memory = memory_of(shared)
+                elif entry.memory.holds(entry.known.raw) and _same_grad(shared, entry.known.grad):
+                    continue
             now = content_of(shared)
             if now != entry.known:
                 entry.known = now
@@ -207,7 +223,9 @@ class Mirrors:
             return
         shared = self.get(number)
         write(shared, content)
-        self._entries[number].known = content_of(shared)
+        # A generator's state is large, and it takes over what it is given as it is.
+        generator = type(shared) is torch.Generator
+        self._entries[number].known = content if generator else content_of(shared)
 
     def clear(self) -> None:
         """Forget everything."""

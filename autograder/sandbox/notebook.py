@@ -55,3 +55,16 @@ def run_source(source: str, names: dict[str, Any], title: str) -> Any:
         del tree.body[-1]
     exec(compile(tree, title, "exec"), names)
     return None if last is None else eval(compile(last, title, "eval"), names)
+
+
+def names_bound(source: str) -> set[str]:
+    """Return the names that a cell imports, assigns or defines."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, ast.alias):
+            found.add((node.asname or node.name).partition(".")[0])
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+    return found

@@ -1,5 +1,6 @@
 """One end of the conversation between judge and judged: requests, replies, and requests within requests."""
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -10,6 +11,12 @@ from autograder.sandbox.wire import REPLY, REQUEST, Channel, WireError
 
 MAX_NESTING = 30
 """How deep calls may call back."""
+
+
+def gradients(enabled: bool) -> AbstractContextManager[Any]:
+    """Build graphs or not while the context lasts; free of cost where nothing changes."""
+    same = torch.is_grad_enabled() is enabled
+    return nullcontext() if same else torch.set_grad_enabled(enabled)
 
 
 class Objects:
@@ -77,17 +84,23 @@ class Peer:
         self.objects = Objects()
         self.nesting = 0
 
-    def request(self, operation: str, value: Any = None) -> Any:
-        """Ask the other side for something and wait; answer what it asks meanwhile."""
+    def request(self, operation: str, value: Any = None, notes: Any = None) -> Any:
+        """Ask the other side for something and wait; answer what it asks meanwhile.
+
+        Args:
+            operation: name of what is asked.
+            value: its argument.
+            notes: what else goes into the message, by name.
+        """
         encoder = Encoder(self)
         head = {"op": operation, "grad": torch.is_grad_enabled(), **self._body(value, encoder)}
-        self.channel.send(REQUEST, head, encoder.blob)
+        self.channel.send(REQUEST, {**head, **(notes or {})}, encoder.blob)
         while True:
             kind, head, blob = self.channel.receive()
             decoder = Decoder(self, blob)
             self._take_over(head, decoder)
             if kind == REPLY:
-                return self.result(head, decoder, encoder)
+                return self.result(head, decoder)
             self.answer(head, decoder)
 
     def answer(self, head: dict[str, Any], decoder: Decoder) -> None:
@@ -97,10 +110,9 @@ class Peer:
         try:
             if self.nesting > MAX_NESTING:
                 raise RecursionError("calls call back too deeply")
-            with torch.set_grad_enabled(head.get("grad") is True):
+            with gradients(head.get("grad") is True):
                 value = self.serve(head.get("op"), decoder.decode(head.get("v")), decoder)
                 body = self._body(value, encoder)
-                self.replied(decoder, encoder)
         except WireError:
             raise
         except BaseException as error:
@@ -137,7 +149,7 @@ class Peer:
         """Take over one change."""
         self.mirrors.accept(number, content)
 
-    def result(self, head: dict[str, Any], decoder: Decoder, encoder: Encoder) -> Any:
+    def result(self, head: dict[str, Any], decoder: Decoder) -> Any:
         """Turn a reply into a value or an exception."""
         raise NotImplementedError
 
@@ -148,9 +160,6 @@ class Peer:
     def describe_error(self, error: BaseException) -> list[str]:
         """Return class name, message and traceback of an exception; or let it through by raising."""
         raise NotImplementedError
-
-    def replied(self, decoder: Decoder, encoder: Encoder) -> None:
-        """Note which arguments the tensors of a reply depend on."""
 
     def footnotes(self) -> dict[str, Coded]:
         """Return what else goes into a reply."""

@@ -17,10 +17,20 @@ from autograder.sandbox.wire import WireError
 
 HOME = "rlcourse.support"
 
+MAX_ITEMS = 300_000
+"""Items of a range: who walks through it must come to an end."""
+
 Fields = list[Any]
 
+
+def _short(numbers: range) -> range:
+    if numbers[MAX_ITEMS:]:
+        raise ValueError(f"a range of more than {MAX_ITEMS} items")
+    return numbers
+
+
 _PLAIN: dict[type, tuple[Callable[[Any], Fields], Callable[..., Any]]] = {
-    range: (lambda x: [x.start, x.stop, x.step], range),
+    range: (lambda x: [x.start, x.stop, x.step], lambda *ends: _short(range(*ends))),
     slice: (lambda x: [x.start, x.stop, x.step], slice),
     complex: (lambda x: [x.real, x.imag], complex),
     types.SimpleNamespace: (lambda x: [vars(x)], lambda d: types.SimpleNamespace(**d)),

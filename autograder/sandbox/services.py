@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from autograder.sandbox import exports, modules
+from autograder.sandbox.lineage import Lineage
 from autograder.sandbox.peer import Objects
 from autograder.sandbox.wire import WireError
 
@@ -15,8 +16,7 @@ class Lender(Protocol):
     """The part of the trusted end that the services need."""
 
     objects: Objects
-    pulls: dict[int, tuple[Tensor, list[Tensor]]]
-    """Results of ours with the student's tensors that they depend on, by number."""
+    lineage: Lineage
 
 
 def _call(host: Lender, target: Any, args: Any, kwargs: Any) -> Any:
@@ -83,13 +83,9 @@ def _zero_grad(host: Lender, number: Any, set_to_none: Any) -> None:
 
 
 def _pull(host: Lender, number: Any, gradient: Any) -> list[Tensor | None]:
-    if number not in host.pulls or not isinstance(gradient, Tensor):
+    if type(number) is not int or not isinstance(gradient, Tensor):
         raise WireError("no gradient to give")
-    output, inputs = host.pulls[number]
-    if gradient.shape != output.shape:
-        raise WireError("a gradient of another shape")
-    found = torch.autograd.grad(output, inputs, gradient, retain_graph=True, allow_unused=True)
-    return [None if g is None else g.detach() for g in found]
+    return host.lineage.pull(number, gradient)
 
 
 SERVES: dict[str, Callable[..., Any]] = {

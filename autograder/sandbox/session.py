@@ -6,9 +6,10 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from autograder.sandbox.assignment import GradedModule
@@ -20,6 +21,7 @@ from autograder.sandbox.errors import (
     StudentTimeout,
 )
 from autograder.sandbox.host import Host
+from autograder.sandbox.isolation.usage import Others
 from autograder.sandbox.limits import Limits
 from autograder.sandbox.prefork import send_request
 from autograder.sandbox.wire import Channel, PeerClosed
@@ -63,6 +65,7 @@ class Session:
         self._said_size = 0
         self._ending: dict[str, Any] = {}
         self._clock: int | None = None
+        self._others: Others | None = None
         self._buffer = b""
         channel = self._connect(cell, parts)
         self.host = Host(Channel(channel, self._patience), self._hear, self._give_up)
@@ -129,10 +132,10 @@ class Session:
         self._budget = cpu_seconds, wall_seconds
 
     def _cpu(self) -> float:
-        """Return the CPU time of the sandbox's first process, as the kernel counts it."""
-        if self._clock is not None:
+        """Return the CPU time of all processes of the sandbox, as the kernel counts it."""
+        if self._clock is not None and self._others is not None:
             with suppress(OSError):
-                self.cpu_seconds = time.clock_gettime(self._clock)
+                self.cpu_seconds = time.clock_gettime(self._clock) + self._others.seconds()
         return self.cpu_seconds
 
     def _patience(self) -> float:
@@ -202,6 +205,8 @@ class Session:
             told = json.loads(line)
             if "pid" in told:
                 self._clock = ~int(told["pid"]) << 3 | 2
+                with suppress(OSError):  # it has ended already
+                    self._others = Others(int(told["pid"]))
             else:
                 self._ending.update(told)
                 self.cpu_seconds = max(self.cpu_seconds, told.get("cpu", 0.0))
@@ -214,8 +219,9 @@ class Session:
             self._said_size += len(text)
 
 
-def compiled(solutions: Any, names: Sequence[str]) -> dict[str, bytes]:
-    """Compile reference modules; their source does not enter a sandbox.
+@cache
+def compiled(solutions: Path, names: tuple[str, ...]) -> dict[str, bytes]:
+    """Compile reference modules, once a process; their source does not enter a sandbox.
 
     Raises:
         GraderError: if a reference module is missing.

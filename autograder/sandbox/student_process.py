@@ -21,10 +21,11 @@ def warm_up() -> Any:
     import matplotlib.pyplot
     import torch
 
+    import rlcourse.checks
     import rlcourse.support
     from autograder.sandbox import cells, guest, submission
 
-    assert cells and guest and submission and matplotlib.pyplot
+    assert cells and guest and submission and matplotlib.pyplot and rlcourse.checks
     torch.set_num_threads(1)
     for module in pkgutil.walk_packages(rlcourse.support.__path__, "rlcourse.support."):
         importlib.import_module(module.name)

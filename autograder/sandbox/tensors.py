@@ -1,6 +1,7 @@
 """Tensors and arrays as a description and raw bytes, exact for every dtype."""
 
 import math
+import struct
 from functools import cache
 from typing import Any
 
@@ -18,6 +19,8 @@ DTYPES: dict[str, torch.dtype] = {
 """Every dtype whose entries are plain bytes, by name."""
 _MAX_SIDE = 1 << 31
 
+_NAME = {dtype: name for name, dtype in DTYPES.items()}
+
 Described = tuple[str, list[int], bytes]
 """dtype name, shape, raw bytes."""
 
@@ -28,17 +31,22 @@ def describe(tensor: Tensor) -> Described:
     Raises:
         TypeError: for layouts that have no plain bytes (sparse, quantized, meta).
     """
-    name = str(tensor.dtype).removeprefix("torch.")
-    if tensor.layout != torch.strided or name not in DTYPES or tensor.is_meta:
+    name = _NAME.get(tensor.dtype)
+    if tensor.layout != torch.strided or name is None or tensor.is_meta:
         raise TypeError(
             f"a tensor of layout {tensor.layout} and dtype {tensor.dtype} cannot be graded"
         )
-    plain = tensor.detach().cpu()
-    if plain.is_conj() or plain.is_neg():
-        plain = plain.resolve_conj().resolve_neg()
+    return name, list(tensor.shape), raw_bytes(tensor)
+
+
+def raw_bytes(tensor: Tensor) -> bytes:
+    """Return the entries of a strided tensor, row by row."""
+    try:
+        return tensor.detach().numpy().tobytes()
+    except (TypeError, RuntimeError):  # a dtype that numpy lacks, a conjugate view, another device
+        plain = tensor.detach().cpu().resolve_conj().resolve_neg()
     flat = plain.contiguous().reshape(-1)
-    raw = flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
-    return name, list(tensor.shape), raw
+    return flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
 
 
 def rebuild(name: Any, shape: Any, raw: bytes | bytearray) -> Tensor:
@@ -59,12 +67,10 @@ def rebuild(name: Any, shape: Any, raw: bytes | bytearray) -> Tensor:
         raise WireError("no tensor: shape and bytes disagree")
     if not raw:
         return torch.empty(shape, dtype=dtype)
-    flat = torch.frombuffer(bytearray(raw), dtype=torch.uint8)
-    if dtype == torch.bool:
-        return (flat != 0).reshape(
-            shape
-        )  # a byte of 7 would be a bool that equals neither True nor False
-    return flat.view(dtype).reshape(shape)
+    if dtype == torch.bool:  # a byte of 7 would be a bool that equals neither True nor False
+        return (torch.frombuffer(bytearray(raw), dtype=torch.uint8) != 0).reshape(shape)
+    flat = torch.frombuffer(bytearray(raw), dtype=dtype)
+    return flat if len(shape) == 1 else flat.reshape(shape)
 
 
 def describe_array(array: np.ndarray[Any, Any]) -> Described:
@@ -107,3 +113,22 @@ def rebuild_array(name: Any, shape: Any, raw: bytes | bytearray) -> np.ndarray[A
 _ARRAY_DTYPES = frozenset(
     np.dtype(code).name for code in "?bBhHiIlLqQefdgFDG" if np.dtype(code).kind in "biufc"
 )
+
+
+_STATE_WORDS = 624
+_STATE_HEAD = struct.Struct("=QiiQ")
+"""How torch begins the state of a generator: seed, words left, whether seeded, next word."""
+
+
+def generator_state(raw: bytes | bytearray) -> Tensor:
+    """Return the state of a generator as torch takes it.
+
+    Raises:
+        WireError: for a state from which torch would read memory beyond it.
+    """
+    if len(raw) < _STATE_HEAD.size:
+        raise WireError("no state of a generator")
+    _, left, _, following = _STATE_HEAD.unpack_from(raw)
+    if left < 1 or following + left > _STATE_WORDS + 1:
+        raise WireError("no state of a generator")
+    return torch.frombuffer(bytearray(raw), dtype=torch.uint8)

@@ -12,6 +12,8 @@ from autograder.sandbox.errors import OutOfMemory, StudentError, StudentStopped,
 from autograder.sandbox.results import Verdict
 
 _ADDRESS = re.compile(r"\bat 0x[0-9a-f]{6,}")
+_MOST = 20_000
+"""Characters of one message."""
 FORESEEN = (AssertionError, StudentError, StudentStopped)
 
 
@@ -52,9 +54,15 @@ def seed_all(seed: int) -> None:
     """Seed the global generators of this process."""
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002
-    torch.manual_seed(seed)
+    torch.default_generator.manual_seed(seed)  # torch.manual_seed looks for other devices as well
 
 
 def steady(text: str) -> str:
     """Leave out addresses of objects, which differ from run to run."""
     return _ADDRESS.sub("at 0x0", text)
+
+
+def shortened(text: str) -> str:
+    """Leave out the middle of a message into which a submission has put a long text."""
+    half = _MOST // 2
+    return text if len(text) <= _MOST else f"{text[:half]}\n[...]\n{text[-half:]}"

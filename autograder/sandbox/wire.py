@@ -8,6 +8,7 @@ import json
 import select
 import socket
 import struct
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -32,11 +33,11 @@ def _refuse(token: str) -> Any:
     raise WireError(f"a number that is no integer: {token[:40]}")
 
 
-_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"), check_circular=False)
 _DECODER = json.JSONDecoder(parse_float=_refuse, parse_constant=_refuse)
 
 
-def parse_head(raw: bytes) -> dict[str, Any]:
+def parse_head(raw: bytes | bytearray) -> dict[str, Any]:
     """Parse the JSON head of a frame.
 
     Raises:
@@ -59,12 +60,14 @@ class Channel:
 
         Args:
             sock: a connected stream socket; the channel owns it.
-            patience: called while waiting; returns how many seconds to wait before it is asked
-                again, or raises to give up. None waits for ever.
+            patience: returns for how many seconds it need not be asked again, or raises to give up;
+                asked whether bytes come or not. None waits for ever.
         """
         sock.setblocking(patience is None)
         self._sock = sock
         self._patience = patience
+        self._ask_at = 0.0
+        self._poll = select.poll()
         self._buffer = bytearray()
 
     def send(self, kind: int, head: dict[str, Any], blob: bytes | bytearray = b"") -> None:
@@ -77,12 +80,12 @@ class Channel:
         raw = _ENCODER.encode(head).encode("ascii")
         if len(raw) > MAX_HEAD or len(blob) > MAX_BLOB:
             raise WireError(f"a message of {len(raw) + len(blob)} bytes is too large to send")
-        view = memoryview(_PREFIX.pack(kind, len(raw), len(blob)) + raw + bytes(blob))
+        view = memoryview(b"".join((_PREFIX.pack(kind, len(raw), len(blob)), raw, blob)))
         while view:
             try:
                 view = view[self._sock.send(view[:_CHUNK]) :]
             except BlockingIOError:
-                self._wait(write=True)
+                self._wait(select.POLLOUT)
             except OSError as error:
                 raise PeerClosed(str(error)) from None
 
@@ -96,10 +99,16 @@ class Channel:
             WireError: if what arrives is no frame.
             PeerClosed: if the connection ends.
         """
-        kind, head_size, blob_size = _PREFIX.unpack(self._exactly(_PREFIX.size))
+        self._fill(_PREFIX.size)
+        kind, head_size, blob_size = _PREFIX.unpack_from(self._buffer)
         if kind not in (REQUEST, REPLY) or head_size > MAX_HEAD or blob_size > MAX_BLOB:
             raise WireError(f"no frame: kind {kind}, sizes {head_size} and {blob_size}")
-        return kind, parse_head(bytes(self._exactly(head_size))), self._exactly(blob_size)
+        blob_start = _PREFIX.size + head_size
+        end = blob_start + blob_size
+        self._fill(end)
+        head, blob = self._buffer[_PREFIX.size : blob_start], self._buffer[blob_start:end]
+        del self._buffer[:end]
+        return kind, parse_head(head), blob
 
     def close(self) -> None:
         """Close the socket."""
@@ -109,34 +118,35 @@ class Channel:
         """Return the descriptor, for ``select``."""
         return self._sock.fileno()
 
-    def _exactly(self, size: int) -> bytearray:
+    def _fill(self, size: int) -> None:
         while len(self._buffer) < size:
             self._read(size - len(self._buffer))
-        taken, self._buffer = self._buffer[:size], self._buffer[size:]
-        return taken
 
     def _read(self, wanted: int) -> None:
         """Read what is there, at least one byte; never make room on the sender's word alone."""
+        self._wait(select.POLLIN)
         try:
             chunk = self._sock.recv(min(max(wanted, _SMALL), _CHUNK))
         except BlockingIOError:
-            self._wait(write=False)
             return
         except OSError as error:
             raise PeerClosed(str(error)) from None
         if not chunk:
             raise PeerClosed("the connection ended")
-        if self._patience is not None:
-            self._patience()
         self._buffer += chunk
 
-    def _wait(self, write: bool) -> None:
+    def _wait(self, event: int) -> None:
+        """Wait until something can be read, or written; lose patience at times."""
         if self._patience is None:
             return
+        try:
+            self._poll.register(self._sock, event)
+        except ValueError:
+            raise PeerClosed("this end is closed") from None
         while True:
-            seconds = self._patience()
-            mask = select.POLLOUT if write else select.POLLIN
-            poll = select.poll()
-            poll.register(self._sock, mask)
-            if poll.poll(max(1, int(1000 * seconds))):
+            left = self._ask_at - time.monotonic()
+            if left <= 0:
+                left = self._patience()
+                self._ask_at = time.monotonic() + left
+            if self._poll.poll(max(1, int(1000 * left))):
                 return

@@ -17,6 +17,7 @@ PARTS = (
     "quiz",
     "widget",
     "drawing",
+    "chapter_links",
     "chapter_pages",
     "course_path",
     "reference",

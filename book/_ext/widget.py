@@ -18,7 +18,9 @@ WIDGETS: dict[str, tuple[str, ...]] = {
     "rl-baseline-variance": ("probabilities", "rewards", "baseline"),
     "rl-gae-lambda": ("rewards", "values", "gamma", "lambda"),
     "rl-n-step": ("n", "step-size", "seed"),
+    "rl-max-bias": ("actions", "noise", "gap"),
     "rl-ppo-clip": ("clip-eps", "advantage", "ratio"),
+    "rl-trust-region": ("logits", "advantages", "sure", "step", "budget"),
 }
 """Every widget and its attributes; the script is ``_assets/_static/widgets/<name>.js``."""
 

@@ -40,7 +40,7 @@ class PretrainConfig:
         ValueError: if there is no step, or a share lies outside [0, 1].
     """
 
-    steps: int = 8_000
+    steps: int = 4_100
     """Updates."""
     batch_tokens: int = 1024
     """At most so many tokens in an update, padding among them; small batches suit a small corpus."""

@@ -24,11 +24,11 @@ class SFTConfig:
         ValueError: if there is no epoch or no row in a batch.
     """
 
-    epochs: int = 3
+    epochs: int = 2
     """Passes over the demonstrations."""
     batch: int = 16
     """Demonstrations in an update."""
-    learning_rate: float = 1e-3
+    learning_rate: float = 5e-4
     """Of AdamW; falls in a straight line to 0."""
     weight_decay: float = 0.01
     """Of all weights."""

@@ -15,6 +15,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
+from rlcourse.support.environment_state import environment_state, restore_environment
 from rlcourse.support.rollouts import Rollout
 from rlcourse.support.seeding import numpy_generator
 
@@ -97,6 +98,35 @@ class Collector:
         """Mean return of the last episodes that ended; NaN before the first one has."""
         returns = [episode.episode_return for episode in self.finished[-episodes:]]
         return float(np.mean(returns)) if returns else float("nan")
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the next ``collect`` depends on but its policy and generator, environments too.
+
+        Tensors and plain values only, for a checkpoint.
+        """
+        return {
+            "environments": environment_state(self.envs),
+            "finished": [tuple(episode) for episode in self.finished],
+            "total_steps": self.total_steps,
+            "observations": torch.from_numpy(np.array(self._observations)),
+            "resets_next": torch.from_numpy(self._resets_next.copy()),
+            "open_returns": torch.from_numpy(self._open_returns.copy()),
+            "open_lengths": torch.from_numpy(self._open_lengths.copy()),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where the collector stopped whose ``state_dict`` this is.
+
+        Args:
+            state: of a collector of as many environments of the same make.
+        """
+        restore_environment(self.envs, state["environments"])
+        self.finished = [FinishedEpisode(*episode) for episode in state["finished"]]
+        self.total_steps = state["total_steps"]
+        self._observations = state["observations"].numpy().copy()
+        self._resets_next = state["resets_next"].numpy().copy()
+        self._open_returns = state["open_returns"].numpy().copy()
+        self._open_lengths = state["open_lengths"].numpy().copy()
 
     def _dtype(self) -> type[np.generic]:
         discrete = isinstance(self.envs.single_observation_space, spaces.Discrete)

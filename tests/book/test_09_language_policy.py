@@ -84,7 +84,7 @@ CLAIMS = [
     ("read-cached", 29, 29),
     ("read-naive", 390, 400),
     ("examples", 500, 900),
-    ("after-ended", 80, 100),  # "nearly all have stopped"
+    ("after-ended", 70, 100),  # "most have stopped"
     ("after-distinct", 0.7, 1),
     ("judge", 0.5, 0.7),
     ("exposure-ratio", 1.4, 1.7),  # "about one and a half times as much"
@@ -114,12 +114,12 @@ def test_what_is_said_to_be_about_so_large_is(measured, name, least, most):
 # name, name that must be clearly larger, by at least
 ORDERS = [
     ("ppl-human", "ppl-shuffled", 80),
-    ("after-loss", "before-loss", 0.05),
+    ("after-loss", "before-loss", 0.02),
     ("before-ended", "after-ended", 20),
     ("after-length", "before-length", 2),
     ("before-rating", "after-rating", 0.02),  # "a little friendlier"
     ("after-rating", "demonstrated-rating", 0.2),
-    ("endless", "after-ended", 30),
+    ("endless", "after-ended", 25),
     ("parrot-distinct", "after-distinct", 0.3),
     ("exposure-people", "exposure-itself", 0.03),
     ("near-k3-spread", "near-k1-spread", 0.1),

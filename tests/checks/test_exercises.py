@@ -104,6 +104,8 @@ def test_an_exercise_is_complete(spec: ExerciseSpec) -> None:
     assert len(spec.hints) == 3 and len(set(spec.hints)) == 3
     assert len(spec.mistakes) >= 4, "at least four named mistakes"
     assert len(spec.variants) >= 2, "at least two correct variants"
+    named = [name.split(".")[0] for name in spec.variants if "." in name]
+    assert set(named) <= set(spec.targets), "a dot in a variant's name stands behind a function"
     hidden = [check.hidden for check in spec.checks]
     assert any(hidden) and not all(hidden)
     names = [check.name for check in spec.checks]

@@ -204,7 +204,7 @@ def test_fine_tuning_the_shipped_model_teaches_it_to_stop(lp):
     policy = copy.deepcopy(base).train()
     lp.train_sft(policy, data, lp.SFTConfig(), make_generator(1))
     before, after = (lp.report_on(m.eval(), prompts, judge, seed=2) for m in (base, policy))
-    assert lp.demonstrated_loss(policy, unseen) < lp.demonstrated_loss(base, unseen) - 0.05
-    assert after.ended > max(0.8, before.ended + 0.2)
+    assert lp.demonstrated_loss(policy, unseen) < lp.demonstrated_loss(base, unseen) - 0.02
+    assert after.ended > max(0.6, before.ended + 0.3)
     assert after.rating > before.rating
     assert after.distinct > 0.7

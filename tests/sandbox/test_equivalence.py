@@ -99,20 +99,10 @@ def _case(module: str, number: str, what: str) -> Any:
     return pytest.param(module, number, what, marks=marks, id=f"{number} {what}")
 
 
-KNOWN_TO_DIFFER = {
-    ("3.1", "mistake: gradient flows into the weights"): (
-        "weights computed by a callback keep no graph in the sandbox, so this one leak is not seen there"
-    ),
-}
-"""Where the split grader is known to see less than a check in process; each is a defect to mend."""
-
-
 @pytest.mark.parametrize(
     ("module", "number", "what"), [_case(*submission) for submission in _submissions()]
 )
 def test_equal_verdicts(module: str, number: str, what: str) -> None:
-    if (number, what) in KNOWN_TO_DIFFER:
-        pytest.xfail(KNOWN_TO_DIFFER[number, what])
     made = _module_for(module, number, what)
 
     def prepare() -> None:

@@ -192,6 +192,40 @@ def test_output_is_kept_within_bounds(grader: Grader) -> None:
     assert 1_000_000 < len(output) < 1_200_000 and "dropped" in output
 
 
+def test_a_locked_cells_names_never_come_from_the_students_notebook(grader: Grader) -> None:
+    """The cell ends where it first needs the student's module, before it defines the check."""
+    setup = "import torch\nfrom rlcourse import counting\ncounting.double\n"
+    setup += "def check(): assert counting.double(2) == 4"
+    own = ["def check(*_): return None"]
+    for module, verdict in (("1 / 0", "error"), ("import os; os._exit(0)", "crash")):
+        result = grade(grader, module, own=own, setup=setup, parts={"one": (1.0, "check()")})
+        assert verdicts(result) == [verdict], result
+    right = grade(grader, RIGHT, own=own, setup=setup, parts={"one": (1.0, "check()")})
+    assert verdicts(right) == ["pass"]
+
+
+def test_a_message_is_of_bounded_length(grader: Grader) -> None:
+    parts = {"echo": (1.0, "value = counting.double(1)\nassert value == 2, repr(value)")}
+    result = grade(grader, "def double(x): return chr(0) * 600_000", parts=parts)
+    assert verdicts(result) == ["fail"] and len(result.parts[0].message) < 30_000
+
+
+def test_what_a_submission_sends_cannot_fill_the_judges_memory(grader: Grader) -> None:
+    source = "import resource\nassert 0 < resource.getrlimit(resource.RLIMIT_AS)[0] < 1 << 40"
+    module = """
+def double(callback):
+    import torch
+    from autograder.sandbox.guest import Guest
+    Guest._mirror = lambda *_: None  # keeps nothing of what comes back
+    for _ in range(1000): callback(torch.zeros(60_000_000))
+"""
+    lend = "w = torch.ones(1, requires_grad=True)\ncounting.double(lambda t: t * w)"
+    parts = {"limit": (1.0, source), "greedy": (1.0, lend), "after": (1.0, "assert True")}
+    result = grade(grader, module, parts=parts)
+    assert verdicts(result)[0] == "pass" and verdicts(result)[2] == "pass"
+    assert verdicts(result)[1] in ("error", "crash", "out of memory", "timeout")
+
+
 def test_no_grading_without_isolation(monkeypatch: pytest.MonkeyPatch) -> None:
     from autograder.sandbox.isolation import choose
 

@@ -131,6 +131,53 @@ def f(policy, x):
     torch.testing.assert_close(student.define(source)(torch.exp, x), x.exp())
 
 
+def test_the_student_sees_what_an_argument_was_computed_from(student: Student) -> None:
+    """Also where the argument comes before its source, and lends gradients on its way."""
+    theta = torch.tensor([2.0, 3.0], requires_grad=True)
+    middle = theta * theta
+    late = middle.sum() * theta[0]
+    source = """
+def f(late, theta, middle):
+    found = torch.autograd.grad(late * theta[1] + middle.sum(), [theta, middle], retain_graph=True)
+    return *found, torch.autograd.grad(late, theta)[0]
+"""
+    names: dict[str, Any] = {"torch": torch}
+    exec(source, names)
+    found = student.define(source)(late, theta, middle)
+    torch.testing.assert_close(found, names["f"](late, theta, middle))
+
+
+def test_the_student_differentiates_what_a_callback_computed_from_its_parameters(
+    student: Student,
+) -> None:
+    """A callback without arguments, one that gives an earlier result back, one that adds them up."""
+    theta = torch.tensor([2.0, 3.0], requires_grad=True)
+    source = """
+def f(theta, weights, keep, total):
+    keep(theta ** 3)
+    keep(theta.sum() * 5)
+    loss = (weights() * theta).sum() + total()
+    return torch.autograd.grad(loss, theta)[0]
+"""
+
+    def run(function: Any) -> Any:
+        kept: list[torch.Tensor] = []
+        return function(
+            theta, lambda: theta.exp(), kept.append, lambda: kept[0].sum() * kept[1] * theta[0]
+        )
+
+    names: dict[str, Any] = {"torch": torch}
+    exec(source, names)
+    torch.testing.assert_close(run(student.define(source)), run(names["f"]))
+
+
+def test_a_students_tensor_handed_back_keeps_its_graph(student: Student) -> None:
+    source = "x = torch.ones(2, requires_grad=True)\nf = lambda: 3 * x\n"
+    source += "def g(y):\n    return torch.autograd.grad((y * y).sum(), x)[0]"
+    y = student.define(source)()
+    assert student.define("", "g")(y).tolist() == [18.0, 18.0]
+
+
 # Changes in place.
 
 
@@ -157,6 +204,30 @@ def test_aliasing_shows(student: Student) -> None:
     x += 10
     array += 20
     assert g() == [22.0, 42.0]
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["x += 1", "x.data = torch.tensor([[9.0, 8.0], [7.0, 6.0]])", "x.t_()", "x.numpy()[0, 1] = 5",
+     "x.resize_(4)", "x.data = x.data.T", "x.untyped_storage()[0] = 3"],
+)  # fmt: skip
+def test_every_change_of_what_was_lent_arrives(student: Student, change: str) -> None:
+    x = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    f = student.define("kept = []\ndef f(x): kept.append(x)")
+    f(x)
+    exec(change, {"x": x, "torch": torch})
+    back = student.define("f = lambda: kept[0].clone()")()
+    assert torch.equal(back, x)
+
+
+def test_a_gradient_filled_later_arrives(student: Student) -> None:
+    x = torch.ones(2, requires_grad=True)
+    student.define("kept = []\ndef f(x): kept.append(x)")(x)
+    grad = student.define("f = lambda: kept[0].grad")
+    for factor in (2.0, 3.0):
+        x.grad = None
+        (factor * x).sum().backward()
+        assert grad().tolist() == [factor, factor]
 
 
 def test_a_generator_advances_here_and_there(student: Student) -> None:

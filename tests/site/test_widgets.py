@@ -147,8 +147,43 @@ def test_clipped_objective_and_its_slope(widget, ratio, advantage):
     assert ("no gradient" in page.locator(".rl-say").inner_text()) == (slope == 0)
 
 
+def test_trust_region_shows_the_step_and_its_distance(widget):
+    """The gradient step by autograd, the divergence by torch, the best policy by its formula."""
+    advantages = torch.tensor([1.0, 0.0, -1.0], dtype=torch.float64)
+    theta = torch.tensor([0.0, 1.5, 0.0], dtype=torch.float64, requires_grad=True)
+    gradient = torch.autograd.grad(theta.softmax(0) @ advantages, theta)[0]
+    old, new = theta.detach().softmax(0), (theta.detach() + 3.0 * gradient).softmax(0)
+    distance = torch.nn.functional.kl_div(new.log(), old, reduction="sum")
+    page = widget("rl-trust-region", logits="0 1 0", sure=1.5, step=3, budget=0.05)
+    numbers = said(page)
+    close(numbers[:6], [*old, *new])
+    assert numbers[6] == pytest.approx(float(distance), abs=0.001)
+    assert "inside the region" in page.locator(".rl-say").inner_text()
+    assert float(distance) < 0.05
+    # The best policy within a KL(old || new) budget is old / (mu - advantage), up to a factor.
+    found = compute(page, "bestWithin([0, 1.5, 0], [1, 0, -1], 0.05, 3600)")
+    assert numbers[7:10] == pytest.approx(found, abs=0.02)
+    tilted = [float(p) / b for p, b in zip(old, found, strict=True)]
+    assert tilted[1] - tilted[0] == pytest.approx(tilted[2] - tilted[1], rel=0.02)
+
+
+def test_every_policy_on_the_rim_is_a_budget_away(widget):
+    page = widget("rl-trust-region")
+    old = torch.tensor([0.5, 1.0, -2.0], dtype=torch.float64).softmax(0)
+    for policy in compute(page, "klContour([0.5, 1, -2], 0.1, 12)"):
+        new = torch.tensor(policy, dtype=torch.float64)
+        assert float((old * (old / new).log()).sum()) == pytest.approx(0.1)
+
+
 @pytest.mark.parametrize(
-    "name", ["rl-policy-gradient", "rl-baseline-variance", "rl-gae-lambda", "rl-ppo-clip"]
+    "name",
+    [
+        "rl-policy-gradient",
+        "rl-baseline-variance",
+        "rl-gae-lambda",
+        "rl-ppo-clip",
+        "rl-trust-region",
+    ],
 )
 def test_the_keyboard_moves_every_slider(widget, name):
     page = widget(name)
@@ -194,3 +229,19 @@ def test_n_step_finds_the_valley_between_td_and_monte_carlo(widget):
     _, error, _, best, td = [float(number) for number in re.findall(r"\d+\.\d+", sentence)]
     assert 0.12 < best <= error < 0.15
     assert 0.16 < td < 0.19
+
+
+def test_max_bias_is_what_sampling_says(widget):
+    """Guesses drawn a million times: the largest of each row, and a second draw of its action."""
+    page = widget("rl-max-bias", actions=5, noise=0.7, gap=2)
+    values = torch.tensor([0.0, -0.5, -1.0, -1.5, -2.0])
+    noise = 0.7 * torch.randn(1_000_000, 5, generator=torch.Generator().manual_seed(0))
+    largest, chosen = (values + noise).max(dim=1)
+    shown = said(page)
+    assert shown[1:3] == pytest.approx(
+        [largest.mean().item(), values[chosen].mean().item()], abs=0.01
+    )
+    assert compute(page, "largestGuess(Array(10).fill(0), 2).largest") == pytest.approx(
+        2 * 1.53875, abs=1e-4
+    )
+    assert compute(page, "largestGuess([0], 1).largest") == pytest.approx(0.0, abs=1e-6)

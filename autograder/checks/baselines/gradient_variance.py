@@ -184,5 +184,8 @@ single sample with a `ValueError`.
             "0 / 0 is NaN, and NaN spreads. Say clearly what is missing: raise ValueError.",
         ),
     ),
-    variants={"trace of torch.cov": _covariance_trace, "squared distances": _squared_distances},
+    variants={
+        "trace of the matrix of covariances": _covariance_trace,
+        "squared distances": _squared_distances,
+    },
 )
