@@ -41,13 +41,19 @@ CHAPTERS: tuple[Chapter, ...] = (
         ("policy_gradient",),
     ),
     Chapter(5, "q_learning", "DQN and Double DQN", ("value_functions",)),
-    Chapter(6, "actor_critic", "Advantage and actor–critic", ("policy_gradient",)),
+    Chapter(
+        6,
+        "actor_critic",
+        "Advantage and actor–critic",
+        ("policy_gradient", "value_functions"),
+    ),
     Chapter(
         7,
         "off_policy",
         "Off-policy learning, importance sampling, KL",
         ("policy_gradient", "actor_critic"),
     ),
+    Chapter(8, "ppo", "Proximal policy optimization", ("actor_critic", "off_policy")),
     Chapter(
         9,
         "language_policy",

@@ -19,6 +19,7 @@ from rlcourse.support.networks import ActorCritic, numpy_forward
 from rlcourse.support.progress import Progress
 from rlcourse.support.rollouts import Rollout
 from rlcourse.support.seeding import draw_seed
+from rlcourse.support.training_run import Part, TrainingRun, restore, state_of
 
 Update = Callable[
     [ActorCritic, Rollout, torch.optim.Optimizer, ActorCriticConfig], dict[str, float]
@@ -45,11 +46,13 @@ class A2CConfig:
     """Widths of the hidden layers of actor and critic."""
     stop_at: float | None = None
     """Mean return of the last 20 episodes at which to stop early."""
+    save_every: int = 20
+    """Updates between two checkpoints, where the run is kept in a folder."""
     update: ActorCriticConfig = field(default_factory=ActorCriticConfig)
     """Discount, lambda and coefficients of each update."""
 
     def __post_init__(self) -> None:
-        for name in ("total_steps", "steps"):
+        for name in ("total_steps", "steps", "save_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         for name in ("learning_rate", "adam_eps"):
@@ -77,6 +80,7 @@ def a2c(
     config: A2CConfig,
     generator: torch.Generator,
     update: Update = actor_critic_step,
+    run: TrainingRun | None = None,
 ) -> list[dict[str, float]]:
     """Train an agent in place.
 
@@ -86,12 +90,16 @@ def a2c(
         config: how long, how fast.
         generator: all randomness; advanced.
         update: one update; another one to see what a bug does.
+        run: where to log and to keep checkpoints; one that resumes goes on exactly.
 
     Returns:
         one row of numbers an update: ``steps`` so far, ``return`` of the last 20 episodes (NaN
-        before there is one), and what the update reports.
+        before there is one), and what the update reports. Of a run that resumes, all rows.
     """
-    return list(train(agent, envs, config, generator, update))
+    run = run or TrainingRun(None, config)
+    for _ in train(agent, envs, config, generator, update, run):
+        pass
+    return run.rows
 
 
 def train(
@@ -100,17 +108,34 @@ def train(
     config: A2CConfig,
     generator: torch.Generator,
     update: Update = actor_critic_step,
+    run: TrainingRun | None = None,
 ) -> Iterator[dict[str, float]]:
-    """As ``a2c``, row by row, so that a caller can log, draw or stop."""
+    """As ``a2c``, row by row, so that a caller can draw or stop; a run that resumes, the new rows.
+
+    The first rows of a run that was cut after a checkpoint are made again, and come out the same.
+    """
+    run = run or TrainingRun(None, config)
     collector = Collector(envs, draw_seed(generator))
     optimizer = torch.optim.Adam(agent.parameters(), config.learning_rate, eps=config.adam_eps)
-    updates = range(config.total_steps // (envs.num_envs * config.steps))
-    for _ in (progress := Progress(updates, "a2c")):
+    parts: dict[str, Part] = {
+        "agent": agent,
+        "optimizer": optimizer,
+        "collector": collector,
+        "generator": generator,
+    }
+    if (state := run.load()) is not None:
+        restore(parts, state)
+    updates = range(len(run.rows), config.total_steps // (envs.num_envs * config.steps))
+    for index in (progress := Progress(updates, "a2c")):
+        if config.stop_at is not None and collector.recent_return(20) >= config.stop_at:
+            break
         rollout = collector.collect(numpy_forward(agent), config.steps, generator)
         metrics = update(agent, rollout, optimizer, config.update)
-        recent = collector.recent_return(20)
-        row = {"steps": float(collector.total_steps), "return": recent, **metrics}
+        row = {"return": collector.recent_return(20), **metrics}
+        run.log(collector.total_steps, **row)
         progress.report(**row)
-        yield row
-        if config.stop_at is not None and recent >= config.stop_at:
-            return
+        if (index + 1) % config.save_every == 0:
+            run.save(state_of(parts))
+        yield run.rows[-1]
+    run.save(state_of(parts))
+    run.close()

@@ -30,7 +30,7 @@ class PolicyEnsemble(nn.Module):
         members: networks of the same shape, each with parameters of its own.
     """
 
-    def __init__(self, members: Sequence[PolicyNetwork]) -> None:
+    def __init__(self, members: Sequence[nn.Module]) -> None:
         super().__init__()
         layers = [[m for m in member.modules() if isinstance(m, nn.Linear)] for member in members]
         by_depth = list(zip(*layers, strict=True))

@@ -172,3 +172,29 @@ def test_cartpole_is_learned_on_the_way(recipe):
     for seed in range(2):
         _, rows = run(recipe, seed, 32, total_steps=100_000, hidden=(64, 64), stop_at=250.0)
         assert rows[-1]["return"] >= 250.0
+
+
+def kept(recipe, folder, cut_after=None, resume=False):
+    """A run in a folder, perhaps cut after so many updates as by a power failure."""
+    module, training_run = recipe("a2c"), recipe("a2c").TrainingRun
+    config = module.A2CConfig(total_steps=2_048, hidden=(16,), save_every=3)
+    generator, envs = make_generator(3), make_vector("CartPole-v1", 8, max_episode_steps=30)
+    agent = module.make_agent(envs, config, generator)
+    run = training_run(folder, config, resume)
+    for _ in module.train(agent, envs, config, generator, run=run):
+        if len(run.rows) == cut_after:
+            break
+    run.close()
+    return agent, run
+
+
+@pytest.mark.parametrize("cut_after", [2, 3, 8, 15, 16])
+def test_a_run_that_was_cut_goes_on_bit_for_bit(recipe, tmp_path, cut_after):
+    whole, run = kept(recipe, tmp_path / "whole")
+    kept(recipe, tmp_path / "cut", cut_after)
+    resumed, again = kept(recipe, tmp_path / "cut", resume=True)
+    for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(one, other)
+    assert str(run.rows) == str(again.rows) and len(run.rows) == 16
+    logs = [(tmp_path / name / "progress.csv").read_bytes() for name in ("whole", "cut")]
+    assert logs[0] == logs[1]

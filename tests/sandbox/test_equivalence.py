@@ -10,7 +10,7 @@ import torch
 
 import rlcourse
 from autograder.checks.build import hidden_exercise
-from autograder.checks.registry import specs
+from autograder.checks.registry import earlier_chapters_of, specs
 from autograder.checks.spec import ExerciseSpec
 from autograder.sandbox.assignment import REPOSITORY
 from autograder.sandbox.proxy import RemoteSubject
@@ -59,7 +59,8 @@ def _source_module(module: str, folder: str) -> types.ModuleType:
     made = types.ModuleType(f"rlcourse.{module}")
     path = REPOSITORY / folder / f"{module}.py"
     made.__file__ = str(path)
-    exec(compile(path.read_text("utf-8"), str(path), "exec"), vars(made))
+    with earlier_chapters_of(REPOSITORY / "solutions"):  # as in grading
+        exec(compile(path.read_text("utf-8"), str(path), "exec"), vars(made))
     return made
 
 

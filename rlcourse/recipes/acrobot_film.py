@@ -1,0 +1,89 @@
+"""A film of Acrobot's swing: two policies side by side, and how it is shown on a page."""
+
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from rlcourse.support.acrobot import AcrobotVectorEnv
+from rlcourse.support.animation import animation_mp4
+from rlcourse.support.collector import NumpyPolicy, sample_actions
+
+Floats = NDArray[np.float64]
+
+
+def swing(policy: NumpyPolicy, seed: int, steps: int) -> Floats:
+    """(n, 2) both angles before each step, with sampled actions, until the tip is up.
+
+    Args:
+        policy: maps observations (B, 6) to logits (B, 3), in NumPy.
+        seed: of the start and the actions.
+        steps: at most so many.
+    """
+    envs, rng = AcrobotVectorEnv(1, max_episode_steps=steps), np.random.default_rng(seed)
+    observation, _ = envs.reset(seed=seed)
+    angles = [envs.state[:2, 0].copy()]
+    for _ in range(steps):
+        actions = sample_actions(policy(observation), rng)
+        observation, _, terminated, truncated, _ = envs.step(actions)
+        angles.append(envs.state[:2, 0].copy())
+        if terminated[0] or truncated[0]:
+            break
+    return np.array(angles)
+
+
+def joints(angles: Floats) -> tuple[Floats, Floats]:
+    """Horizontal and vertical places (3) of shoulder, elbow and tip, for two angles."""
+    first, second = angles[0], angles[0] + angles[1]
+    across = np.array([0.0, np.sin(first), np.sin(first) + np.sin(second)])
+    up = np.array([0.0, -np.cos(first), -np.cos(first) - np.cos(second)])
+    return across, up
+
+
+def empty_stage(ax: Axes) -> Line2D:
+    """The line which the tip must reach, and an arm to be moved."""
+    ax.set(xlim=(-2.2, 2.2), ylim=(-2.2, 2.2), aspect="equal")
+    ax.axis("off")
+    ax.axhline(1.0, color="#a98718", linestyle="--", linewidth=1.5)
+    (arm,) = ax.plot([], [], color="#3b82c4", linewidth=5, marker="o", markersize=9)
+    return arm
+
+
+def film(swings: Sequence[Floats], titles: Sequence[str], path: Path) -> tuple[Path, Path]:
+    """Film several swings beside each other; one that is over stands still.
+
+    Returns:
+        The paths of the film and of its poster.
+    """
+    fig = Figure(figsize=(2.8 * len(swings), 3.0))
+    axes = [fig.add_subplot(1, len(swings), index + 1) for index in range(len(swings))]
+    arms = [empty_stage(ax) for ax in axes]
+
+    def draw(frame: int) -> None:
+        for ax, arm, angles, title in zip(axes, arms, swings, titles, strict=True):
+            at = min(frame, len(angles) - 1)
+            arm.set_data(*joints(angles[at]))
+            ax.set_title(f"{title}: step {at}")
+
+    return animation_mp4(fig, draw, max(map(len, swings)) + 8, path, fps=12, dpi=80)
+
+
+def video_html(movie: Path, poster: Path, label: str) -> str:
+    """A player that holds the film itself, so that the page needs no second file.
+
+    Args:
+        movie: the mp4.
+        poster: the picture that stands until it is played.
+        label: what the film shows, for those who cannot see it.
+    """
+    sources = [base64.b64encode(path.read_bytes()).decode() for path in (movie, poster)]
+    return (
+        f'<video controls muted playsinline preload="none" style="max-width: 100%; height: auto" '
+        f'aria-label="{label}" poster="data:image/png;base64,{sources[1]}">'
+        f'<source src="data:video/mp4;base64,{sources[0]}" type="video/mp4">{label}</video>'
+    )
