@@ -60,6 +60,7 @@ CHAPTERS: tuple[Chapter, ...] = (
         "A language model as a policy; supervised fine-tuning",
         ("language_modeling", "policy_gradient"),
     ),
+    Chapter(10, "reward_model", "Reward models from human preferences", ("language_policy",)),
 )
 
 
