@@ -1,4 +1,4 @@
-"""The page of chapter 3: what it must contain, and that what it says is what it measures.
+"""The page of chapter 3: what it says is what it measures.
 
 The numbers that the text quotes are read back from an execution. Exact ones are asserted tightly;
 margins of sampled ones are wide, seen to hold over other seeds.
@@ -9,89 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from autograder.checks.baselines import EXERCISES
-
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "book" / "03_baselines.md"
 TEXT = PAGE.read_text(encoding="utf-8")
-HEADINGS = [
-    "One subtraction",
-    "The variance of a vector",
-    "One gradient a trajectory",
-    "The mean of the batch",
-    "Leave one out",
-    "The best baseline",
-    "A baseline for each state",
-    "One reward at the end",
-    "What a baseline must not know",
-    "Standardized advantages",
-    "Learning curves",
-    "Silent bugs",
-    "Check yourself",
-    "Recap",
-    "Further reading",
-    "Next",
-]
-CELLS = re.findall(r"^```\{code-cell\} python\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
-PROSE = re.sub(r"^```.*?^```$", "", TEXT, flags=re.DOTALL | re.MULTILINE)
-QUIZZES = re.findall(r"^::::\{quiz\}\n(.*?)^::::$", TEXT, re.DOTALL | re.MULTILINE)
 WIDGET = re.search(
     r"^:::\{widget\} rl-baseline-variance\n(.*?)^:::$", TEXT, re.DOTALL | re.MULTILINE
 )
-
-
-def test_headings_in_order():
-    assert re.findall(r"^## (.*)$", PROSE, re.MULTILINE) == HEADINGS
-
-
-@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.number)
-def test_each_exercise_is_linked_from_the_section_it_names(exercise):
-    section = TEXT.split(f"\n## {exercise.section}\n")[1].split("\n## ")[0]
-    assert f"(#exercise-{exercise.number.replace('.', '-')})" in section
-
-
-def test_each_figure_has_alt_text_a_caption_and_a_name():
-    figures = [cell for cell in CELLS if re.search(r"\b(figure|panels)\(\d", cell)]
-    assert len(figures) == 5
-    for cell in figures:
-        head = cell.split("\n---\n")[0]
-        assert re.search(r"alt: \S.{60,}", head)
-        assert re.search(r"name: fig-vb-\S+", head)
-        assert re.search(r"caption: \|\n\s+\S.{40,}", head)
-
-
-def test_quizzes_explain_every_answer_and_do_not_hide_the_right_one_in_one_place():
-    assert len(QUIZZES) >= 6
-    places = set()
-    for quiz in QUIZZES:
-        answers = re.split(r"^- \[", quiz, flags=re.MULTILINE)[1:]
-        assert len(answers) >= 3
-        places |= {i for i, answer in enumerate(answers) if answer.startswith("x")}
-        assert all(re.search(r"\n\n  \S", answer) for answer in answers)
-    assert len(places) >= 3
-
-
-def test_silent_bugs_are_guessed_before_they_are_told():
-    bugs = TEXT.split("\n## Silent bugs\n")[1].split("\n## ")[0].split("\n### ")[1:]
-    assert len(bugs) == 5
-    for bug in bugs:
-        assert re.search(
-            r"^```python\n.*?^```\n.*?\?.*?hide-output.*?:::\{dropdown\}", bug, re.S | re.M
-        )
-
-
-def test_lines_of_shown_code_fit_the_page():
-    folded = re.compile(r"tags: \[(remove-cell|hide-input)\]")
-    shown = [cell for cell in CELLS if not folded.search(cell)]
-    assert len(shown) > 15
-    assert not [line for cell in shown for line in cell.splitlines() if len(line) > 83]
-
-
-def test_a_result_is_never_typed():
-    """Outside formulas, code, settings and the widget's table, which is checked below."""
-    words = PROSE.replace(WIDGET.group(0), "")
-    words = re.sub(r"\$.*?\$|`[^`]*`|\{[^}]*\}`[^`]*`", "", words, flags=re.DOTALL)
-    assert set(re.findall(r"\d+\.\d\d+", words.split("::::{quiz}")[0])) <= {"0.01"}  # a step size
 
 
 def test_the_table_in_the_widget_is_right():
@@ -108,19 +31,10 @@ def test_the_table_in_the_widget_is_right():
         assert float(variance) == pytest.approx(found, rel=0.01)
 
 
-def quoted():
-    return set(re.findall(r"\{glue:text\}`([\w-]+)", TEXT))
-
-
 @pytest.fixture(scope="module")
 def measured(lent):
     """Every value that the executed page lends to its text."""
     return lent("03_baselines", "vb-")
-
-
-@pytest.mark.slow
-def test_every_quoted_value_is_measured(measured):
-    assert quoted() <= {f"vb-{name}" for name in measured}
 
 
 EQUALITIES = [
