@@ -131,7 +131,7 @@ def _run_all(
 def _needed(exercise: Exercise, problem: str) -> str:
     """The other exercise that a stub's message names; empty if it is this one."""
     stub = STUB_MESSAGE.search(problem)
-    if stub is None or stub[2] in exercise.targets:
+    if stub is None or stub[1] == exercise.number:
         return ""
     return f"exercise {stub[1]}, {stub[2]}"
 
@@ -188,7 +188,7 @@ def describe(report: Report) -> str:
     head = f"{exercise.number} {exercise.title}"
     if report.needs:
         return (
-            f"{head}: cannot run yet. It calls {report.needs}, which is not written yet. "
+            f"{head}: cannot run yet. {' and '.join(exercise.targets)} stands on {report.needs}, which is not written. "
             "Write that first. If it belongs to an earlier chapter, this exercise's text says how to bring it along."
         )
     if report.unstarted:

@@ -167,7 +167,7 @@ def test_a_hole_in_an_earlier_exercise_costs_nothing_later() -> None:
     [
         (
             "Exercise 2.2: write categorical_log_prob",
-            "It calls exercise 2.2, categorical_log_prob,",
+            "stands on exercise 2.2, categorical_log_prob,",
         ),
         (
             "Exercise 2.3: write discounted_returns",
