@@ -150,7 +150,7 @@ def normalize_scores(scores: Tensor, reference_scores: Tensor) -> Tensor:
 
     Args:
         scores: (...) to shift.
-        reference_scores: (M) scores, by the same model, of responses that one takes as the middle; constants.
+        reference_scores: (N) scores, by the same model, of responses that one takes as the middle; constants.
 
     Returns:
         (...) as ``scores``.
