@@ -314,7 +314,7 @@ class RunningMeanStd:
         """Observations minus the mean, divided by the deviation. Changes nothing that is remembered.
 
         Args:
-            x: (..., *shape) observations.
+            x: (...) observations: any axes, then those of one observation.
 
         Returns:
             like x, in its own dtype, between -limit and limit.
