@@ -37,7 +37,8 @@ def start(confinement: Confinement, channel: int) -> int:
     read, write = os.pipe()
     limits = {**confinement.limits, "user": confinement.user}
     text = dataclasses.replace(confinement, limits=limits).to_json()
-    inside = [sys.executable, "-I", str(_SANDBOX / "cold.py"), str(channel), text]
+    # -B: below /tmp the course lies on a file system that can be written, and -I ignores the variable.
+    inside = [sys.executable, "-I", "-B", str(_SANDBOX / "cold.py"), str(channel), text]
     options = arguments(confinement)
     process = subprocess.Popen(
         [program, "--info-fd", str(write), *options, "--", *inside],
