@@ -35,7 +35,8 @@ class Reliability:
 
 def reliability(probs: Tensor, outcomes: Tensor, bins: int) -> Reliability:
     """Stated probabilities (N) against outcomes (N), in equal parts of [0, 1]."""
-    place = (probs * bins).long().clamp(max=bins - 1)
+    edges = torch.arange(1, bins, dtype=probs.dtype) / bins
+    place = torch.bucketize(probs, edges, right=True)
     full = [k for k in range(bins) if bool((place == k).any())]
     return Reliability(
         [float(probs[place == k].mean()) for k in full],
