@@ -19,12 +19,15 @@ AUTHORS_SIDE = {"solutions", "autograder", "tests", "book", "benchmarks"}
 
 
 def solution_lines():
-    """Lines a student is to write, {line: exercise}; short ones and comments tell nothing."""
+    """Lines a student is to write, {line: exercise}.
+
+    Short lines, comments and the head of a loop over a range tell nothing.
+    """
     found = {}
     for path in sorted((ROOT / "solutions").glob("*.py")):
         for exercise, body in REGION.findall(path.read_text(encoding="utf-8")):
             for line in map(str.strip, body.splitlines()):
-                if len(line) >= TELLING and not line.startswith("#"):
+                if len(line) >= TELLING and not line.startswith(("#", "for _ in range(")):
                     found[line] = exercise
     return found
 
