@@ -208,12 +208,17 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--resume", action="store_true", help="go on with what is in DIR")
     parser.add_argument("--seed", type=int, default=0, help="of all stages (default 0)")
     parser.add_argument("--kl-coef", type=float, metavar="B", help="price of a nat (default 0.2)")
-    return parser.parse_args(arguments)
+    parser.add_argument("--threads", type=int, default=1, help="more only on an idle machine")
+    options = parser.parse_args(arguments)
+    if options.threads < 1:
+        parser.error(f"--threads must be at least 1, got {options.threads}")
+    return options
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run from the command line; bad input ends with one line that says what to do."""
     options = parse(arguments)
+    torch.set_num_threads(options.threads)
     try:
         config = preset(options.preset, options.seed, options.kl_coef)
         report = report_run(config, options.out, options.resume)

@@ -28,7 +28,7 @@ class InstructGPTConfig:
     """Stage 2; also that of the judge, which reads other snippets."""
     trained: tuple[str, ...] = READERS
     """Which of ``reward_model`` and ``judge`` are trained; otherwise those of the course are taken."""
-    rlhf: RLHFConfig = field(default_factory=lambda: RLHFConfig(learning_rate=6e-4))
+    rlhf: RLHFConfig = field(default_factory=lambda: RLHFConfig(learning_rate=5e-4))
     """Stage 3, each update; its learning rate falls in a straight line to 0."""
     updates: int = 40
     """Batches of responses."""

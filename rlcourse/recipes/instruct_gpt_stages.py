@@ -7,7 +7,7 @@ Each has a generator of its own, so that none depends on what ran before it.
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +163,12 @@ def _kept(
     return model, report
 
 
-def prompts_of(part: str, count: int | None = None) -> Tensor:
-    """(B, P) the beginnings of film snippets: of the part ``rm`` to train on, ``test`` to evaluate."""
+@lru_cache
+def _prompts(part: str) -> Tensor:
     snippets = film_part(part)
-    return film_prompts(snippets, len(snippets) if count is None else count)
+    return film_prompts(snippets, len(snippets))
+
+
+def prompts_of(part: str, count: int | None = None) -> Tensor:
+    """(B, P) the first four tokens of film snippets: of the part ``rm`` to train on, ``test`` to evaluate."""
+    return _prompts(part)[:count].clone()
