@@ -89,8 +89,8 @@ EXERCISE = ExerciseSpec(
     section="What is forgotten, and how to keep it",
     statement="""
 InstructGPT adds to PPO's objective $\\gamma$ times the log-likelihood of texts from pretraining, so that the policy
-keeps what it knows. Its equation is *maximized*; your function gets two *losses*, which are minimized. One line, and a sign
-to get right.
+keeps what it knows. Its equation is *maximized*; your function gets two *losses*, which are minimized. One line, and a
+sign to get right.
 """,
     hints=(
         "Which of the two numbers that you get is already the negative of what the paper maximizes? Both.",

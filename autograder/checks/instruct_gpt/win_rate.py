@@ -210,7 +210,7 @@ for both cancels.
         Mistake(
             "unpaired",
             _named(_unpaired),
-            "Compare the two responses to the *same* prompt; everybody against everybody mixes easy prompts with hard ones.",
+            "Compare the two responses to the *same* prompt; everybody against everybody mixes easy with hard.",
         ),
         Mistake("the other side", _named(_other_way), "The rate is that of A."),
         Mistake("divisor N", _named(_biased), "The deviation of a sample has the divisor N − 1."),
