@@ -24,7 +24,7 @@ class Judged:
     summary: dict[str, float]
     """Means of the columns, and ``distinct``."""
     columns: dict[str, list[Any]]
-    """Entry by entry of all responses: ``text``, ``score``, ``judge``, ``ridge``, ``vader``, ``kl``, ``ended``, ``length``."""
+    """Of all responses: ``text``, ``score``, ``judge``, ``ridge``, ``vader``, ``kl``, ``ended``, ``length``."""
 
     def column(self, name: str) -> Tensor:
         """(N,) one entry of each response, in the order of the prompts."""
