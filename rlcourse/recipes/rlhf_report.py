@@ -37,6 +37,8 @@ MEASURES = {
     "ended": "Responses that end by themselves, share",
     "length": "Tokens of a response",
 }
+ROUNDING = 1e-6
+"""Smaller numbers are those of a mean of 0."""
 SHOWN = 12
 """Responses of each table."""
 PAGE = """<!doctype html>
@@ -125,14 +127,20 @@ def as_html(report: RunReport) -> str:
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """An HTML table; numbers to the right, everything escaped."""
-    lines = [f"<tr>{''.join(f'<th>{escape(cell)}</th>' for cell in head)}</tr>"]
-    lines += [f"<tr>{''.join(_cell(cell) for cell in row)}</tr>" for row in rows]
+    cells = [list(row) for row in rows]
+    numbers = [isinstance(cell, float) for cell in cells[0]] if cells else [False] * len(head)
+    names = zip(head, numbers, strict=True)
+    opened = {True: '<th class="n">', False: "<th>"}
+    marked = (f"{opened[right]}{escape(name)}</th>" for name, right in names)
+    lines = [f"<tr>{''.join(marked)}</tr>"]
+    lines += [f"<tr>{''.join(_cell(cell) for cell in row)}</tr>" for row in cells]
     return f'<div class="t"><table>{"".join(lines)}</table></div>'
 
 
 def _cell(value: Any) -> str:
     if isinstance(value, float):
         said = "not measured" if math.isnan(value) else f"{value:.3g}"
+        said = "0" if abs(value) < ROUNDING else said
         return f'<td class="n">{said}</td>'
     return f"<td>{escape(str(value))}</td>"
 

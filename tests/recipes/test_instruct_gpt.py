@@ -305,3 +305,17 @@ def test_the_ci_variant_does_again_what_it_did(ig, shipped):
     assert after["kl"] == pytest.approx(old["after"]["kl"], rel=0.6)
     assert after["score"] == pytest.approx(old["after"]["score"], abs=0.5)
     assert math.isclose(found.before.mean("score"), 0.0, abs_tol=1e-4)
+
+
+def test_the_stored_runs_can_be_asked(recipe, shipped):
+    found = recipe("instruct_gpt_runs").load_runs()
+    assert found.kl_coefs == (0.2, 0.1, 0.0) and found.seeds == (0, 1, 2)
+    run = found.run(1, 0.1)
+    stored = next(r for r in shipped["runs"] if (r["seed"], r["kl_coef"]) == (1, 0.1))
+    assert run.log == stored["log"] and run.policy.summary == stored["policy"]["summary"]
+    reference = next(r for r in shipped["references"] if r["seed"] == 1)
+    gain = stored["policy"]["summary"]["ridge"] - reference["summary"]["ridge"]
+    assert run.gain("ridge") == pytest.approx(gain)
+    assert float(run.policy.column("kl").mean()) == pytest.approx(run.policy.summary["kl"], rel=1e-3)
+    with pytest.raises(ValueError, match="no run with seed 7"):
+        found.run(7, 0.1)

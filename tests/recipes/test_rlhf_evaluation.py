@@ -109,6 +109,16 @@ def test_the_reference_sets_the_scale(evaluator):
     assert found.mean("kl") == 0.0
 
 
+def test_distinct_counts_pairs_of_text_and_no_end(ev):
+    e = END_ID
+    tokens = torch.tensor([[9, 5, 6, e], [9, 5, 6, 5], [9, 7, e, e]])
+    mask = torch.tensor([[1.0, 1, 1], [1, 1, 1], [1, 1, 0]])
+    found = Generation(tokens, torch.zeros(3, 3), mask)
+    assert ev.distinct_pairs(found) == pytest.approx(2 / 3)  # (5, 6), (5, 6), (6, 5)
+    short = Generation(tokens[2:], torch.zeros(1, 3), mask[2:])
+    assert ev.distinct_pairs(short) == 0.0
+
+
 def test_equal_scores_set_no_scale(ev):
     for scores in (torch.ones(5), torch.tensor([1.0]), torch.tensor([1.0, math.nan])):
         with pytest.raises(ValueError, match="two different finite scores"):
@@ -142,7 +152,11 @@ def test_responses_are_told_from_their_prompts(ev, evaluator):
         assert encode([response.prompt])[0]
         assert response.length == int(found.mask[row].sum())
     share = sum(r.ended for r in evaluation.responses) / len(evaluation.responses)
-    assert evaluation.mean("ended") == share == pytest.approx(float(ev.ended(found, END_ID).float().mean()))
+    assert (
+        evaluation.mean("ended")
+        == share
+        == pytest.approx(float(ev.ended(found, END_ID).float().mean()))
+    )
 
 
 def test_the_ridge_judge_knows_praise_from_blame(ev):
