@@ -142,6 +142,12 @@ constant: at KL 0 nothing has been gained.
             oracle=oracle,
         ),
         Case(
+            "two points near the start",
+            {"kl": _double(0.25, 0.64), "gold": _double(0.4, 0.5)},
+            "two points: the law goes through both",
+            oracle=oracle,
+        ),
+        Case(
             "one distance",
             {"kl": _double(0, 2, 2), "gold": _double(0, 1, 1.2)},
             "two points at the same KL, one at 0: many laws fit",

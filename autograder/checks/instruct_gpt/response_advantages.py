@@ -222,11 +222,10 @@ and return with them what the critic should have said: values plus advantages as
 `gae` and `standardize` are your own from chapters 6 and 3; in grading they are replaced by right ones.
 """,
     hints=(
-        "gae wants discounts, next_values and ends. All three follow from the mask: does the response go on after t?",
-        "goes_on is the mask moved one column to the left, with 0 at the right; discounts are gamma "
-        "times it, ends its opposite. "
-        "Clean rewards and values with torch.where first: 0 times NaN is NaN.",
-        "clean both, detached; next_values = values moved to the left; discounts; "
+        "gae wants discounts, next_values and ends. What must be behind the end, so that nothing comes from there?",
+        "Clean rewards and values with torch.where first (0 times NaN is NaN): behind the end "
+        "both are 0. next_values are values moved one column to the left, with 0 at the right.",
+        "clean both, detached; next_values; every discount gamma, no end; "
         "gae(rewards, discounts, …, lam); return standardize(…) and the sum.",
     ),
     checks=(

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from rlcourse.checks.probes.instruct_gpt import END, TinyWorld, some_texts
 
-WIDTH = 2
+WIDTH = 3
 """Tokens of a prompt."""
 
 

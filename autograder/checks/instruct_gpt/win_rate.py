@@ -137,6 +137,7 @@ def _double(*values: float) -> Tensor:
 
 FEW = {"scores_a": _double(3, 1, 2, 9, 5), "scores_b": _double(1, 0, 2, 4, 1), "z": 1.96}
 ONE = {"scores_a": _double(1), "scores_b": _double(0), "z": 1.96}
+TWO = {"scores_a": _double(1, 3), "scores_b": _double(0, 3), "z": 0.5}
 UNLIKE = {"scores_a": _double(1, 2, 3), "scores_b": _double(0, 5), "z": 1.96}
 
 EXERCISE = ExerciseSpec(
@@ -177,6 +178,7 @@ for both cancels.
             "four wins and a tie of five: nobody wins more than always",
             oracle=oracle,
         ),
+        Case("two prompts", TWO, "a win and a tie: two are enough", oracle=oracle),
         Case("one prompt", ONE, "one prompt has no deviation", raises=ValueError),
         Case("unlike many", UNLIKE, "three scores against two", raises=ValueError),
         Law(probes.what_one_wins_the_other_loses, "exchange of A and B"),

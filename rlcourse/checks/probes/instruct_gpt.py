@@ -98,7 +98,7 @@ def likelier_texts_cost_less(ppo_ptx_loss: Function) -> None:
 
 # 11.4
 
-VOCABULARY, LONGEST, END = 4, 6, 0
+VOCABULARY, LONGEST, END = 4, 7, 0
 """The tiny worlds: four tokens, the first of which ends a response."""
 
 
@@ -197,7 +197,7 @@ class TinyWorld:
         self.critic = TableCritic(0.3 * numbers(seed + 2, LONGEST, VOCABULARY))
         self.reward_model = TableReward(numbers(seed + 3, VOCABULARY, VOCABULARY))
         generator = torch.Generator().manual_seed(seed)
-        self.prompts = torch.randint(1, VOCABULARY, (rows, 2), generator=generator)
+        self.prompts = torch.randint(1, VOCABULARY, (rows, 3), generator=generator)
         self.config = RLHFConfig(**({"max_new_tokens": 4, "minibatch_size": 4} | settings))
         self.optimizer = torch.optim.SGD(
             [*self.actor.parameters(), *self.critic.parameters()], lr=rate
@@ -356,9 +356,9 @@ def probe_reward_depends_on_the_prompt(rlhf_step: Function) -> None:
     world = TinyWorld(15, 2.0, SIMPLE | {"max_new_tokens": 1}, rows=64)
     with torch.no_grad():
         world.critic.table.zero_()
-        world.prompts[:, 0] = world.prompts[:, 1]
+        world.prompts[:, 0] = world.prompts[:, -1]
         world.reward_model.table.copy_(torch.eye(4).double() - 3.0)
-    rows = torch.arange(64), world.prompts[:, 1]
+    rows = torch.arange(64), world.prompts[:, -1]
     before = first_token(world, world.prompts)[rows].mean()
     for _ in range(12):
         world.step(rlhf_step)
