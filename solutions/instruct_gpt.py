@@ -10,6 +10,7 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from rlcourse.actor_critic import explained_variance, gae
 from rlcourse.baselines import standardize
@@ -99,10 +100,9 @@ def response_advantages(
     ### BEGIN SOLUTION 11.2
     counted = mask > 0
     rewards, values = (torch.where(counted, x, 0.0).detach() for x in (rewards, values))
-    next_values = torch.cat([values[:, 1:], torch.zeros_like(values[:, :1])], dim=1)
-    goes_on = torch.cat([counted[:, 1:], torch.zeros_like(counted[:, :1])], dim=1)
-    discounts = gamma * goes_on.to(rewards.dtype)
-    advantages = gae(rewards, discounts, values, next_values, ~goes_on, lam)
+    next_values = functional.pad(values[:, 1:], (0, 1))  # behind the end all is 0
+    discounts, ends = torch.full_like(values, gamma), torch.zeros_like(values)
+    advantages = gae(rewards, discounts, values, next_values, ends, lam)
     return standardize(advantages, mask), advantages + values
     ### END SOLUTION
 
@@ -263,8 +263,8 @@ def rlhf_step(
             optimizer.step()
             log.append(
                 {
-                    "policy_loss": loss.detach(),
-                    "value_loss": value_loss.detach(),
+                    "policy_loss": loss,
+                    "value_loss": value_loss,
                     "approx_kl": approx_kl(new, old, mask),
                     "clip_fraction": clip_fraction(new, old, mask, config.clip_range),
                 }
@@ -312,7 +312,7 @@ def kl_regularized_optimum(ref_log_probs: Tensor, rewards: Tensor, kl_coef: floa
     ### BEGIN SOLUTION 11.5
     if kl_coef <= 0:
         raise ValueError(f"kl_coef must be positive, got {kl_coef}")
-    return torch.log_softmax(ref_log_probs + rewards / kl_coef, dim=-1)
+    return torch.log_softmax(ref_log_probs + rewards / kl_coef, dim=0)
     ### END SOLUTION
 
 
@@ -366,9 +366,8 @@ def best_of_n_value(proxy: Tensor, gold: Tensor, n: int) -> Tensor:
         raise ValueError(f"n must lie between 1 and {size}, got {n}")
     _, group, members = proxy.unique(return_inverse=True, return_counts=True)
     upto = torch.cat([members.new_zeros(1), members.cumsum(0)]).double()
-    ways = torch.lgamma(upto + 1) - torch.lgamma((upto - n).clamp(min=0) + 1)
-    below = torch.where(upto >= n, (ways - ways[-1]).exp(), 0.0)
-    weights = below.diff() / members
+    ways = torch.lgamma(upto + 1) - torch.lgamma(upto - n + 1)  # minus infinity for fewer than n
+    weights = (ways - ways[-1]).exp().diff() / members
     kept: Tensor = weights[group] * gold
     return kept.sum().to(gold.dtype)
     ### END SOLUTION
