@@ -13,6 +13,7 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from rlcourse.actor_critic import explained_variance, gae
 from rlcourse.baselines import standardize
@@ -92,7 +93,7 @@ def response_advantages(
         advantages (B, T), whitened, and returns (B, T): advantages before they were whitened, plus values. Both
         constants, both 0 where the mask is 0.
     """
-    # Exercise 11.2: your code here (7 lines in our solution).
+    # Exercise 11.2: your code here (6 lines in our solution).
     raise NotImplementedError("Exercise 11.2: write response_advantages")
 
 
@@ -294,7 +295,7 @@ def best_of_n_value(proxy: Tensor, gold: Tensor, n: int) -> Tensor:
     Raises:
         ValueError: if n is below 1 or above N.
     """
-    # Exercise 11.6: your code here (10 lines in our solution).
+    # Exercise 11.6: your code here (9 lines in our solution).
     raise NotImplementedError("Exercise 11.6: write best_of_n_value")
 
 
