@@ -319,6 +319,8 @@ def test_the_stored_runs_can_be_asked(recipe, shipped):
     reference = next(r for r in shipped["references"] if r["seed"] == 1)
     gain = stored["policy"]["summary"]["ridge"] - reference["summary"]["ridge"]
     assert run.gain("ridge") == pytest.approx(gain)
-    assert float(run.policy.column("kl").mean()) == pytest.approx(run.policy.summary["kl"], rel=1e-3)
+    assert float(run.policy.column("kl").mean()) == pytest.approx(
+        run.policy.summary["kl"], rel=1e-3
+    )
     with pytest.raises(ValueError, match="no run with seed 7"):
         found.run(7, 0.1)
