@@ -57,10 +57,12 @@ class Step:
 
     def log_probs(self, model: Any, tokens: Tensor) -> Tensor:
         logits = model(tokens)[:, self.width - 1 : -1] / self.config.temperature
-        return logits.log_softmax(-1).gather(-1, tokens[:, self.width :, None])[..., 0]
+        found: Tensor = logits.log_softmax(-1).gather(-1, tokens[:, self.width :, None])[..., 0]
+        return found
 
     def values(self, tokens: Tensor, mask: Tensor) -> Tensor:
-        return self.critic.values(tokens, self.whole(mask))[:, self.width - 1 : -1]
+        found: Tensor = self.critic.values(tokens, self.whole(mask))[:, self.width - 1 : -1]
+        return found
 
     def score(self, found: Generation) -> Tensor:
         scores: Tensor = self.reward_model(found.tokens, self.read_by_reward_model(found))
@@ -132,7 +134,8 @@ class Step:
     def text_loss(self, texts: Texts) -> Tensor:
         every = self.actor(texts.tokens)[:, :-1].log_softmax(-1)
         found = every.gather(-1, texts.tokens[:, 1:, None])[..., 0]
-        return -found[texts.mask[:, 1:] > 0].mean()
+        loss: Tensor = -found[texts.mask[:, 1:] > 0].mean()
+        return loss
 
     def total(self, policy: Tensor, value: Tensor) -> Tensor:
         return policy + self.config.value_coef * value
@@ -288,7 +291,8 @@ class AgainstOld(Step):
 
 class ValuesOneLate(Step):
     def values(self, tokens: Tensor, mask: Tensor) -> Tensor:
-        return self.critic.values(tokens, self.whole(mask))[:, self.width :]
+        found: Tensor = self.critic.values(tokens, self.whole(mask))[:, self.width :]
+        return found
 
 
 class ReadsPadding(Step):
@@ -319,7 +323,7 @@ class PenaltyInTheEnd(Step):
 
 class OtherTemperature(Step):
     def compared(self, found: Generation) -> Tensor:
-        logits = self.reference(found.tokens)[:, self.width - 1 : -1]
+        logits: Tensor = self.reference(found.tokens)[:, self.width - 1 : -1]
         every = logits.log_softmax(-1)
         return every.gather(-1, found.tokens[:, self.width :, None])[..., 0] * found.mask
 
@@ -340,7 +344,7 @@ class PromptTrained(Step):
     """The loss also counts the tokens of the prompt, with the advantage of the first one drawn."""
 
     def policy_loss(self, new: Tensor, part: Experience) -> Tensor:
-        every = self.actor(part.tokens)[:, : self.width - 1] / self.config.temperature
+        every: Tensor = self.actor(part.tokens)[:, : self.width - 1] / self.config.temperature
         said = every.log_softmax(-1).gather(-1, part.tokens[:, 1 : self.width, None])[..., 0]
         ratio = (said - said.detach()).exp()
         return super().policy_loss(new, part) - (ratio * part.advantages[:, :1]).mean()
