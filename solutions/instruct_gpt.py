@@ -258,8 +258,8 @@ def rlhf_step(
             )
             optimizer.zero_grad()
             (loss + config.value_coef * value_loss).backward()
-            for trained in (actor, critic):
-                torch.nn.utils.clip_grad_norm_(trained.parameters(), config.max_grad_norm)
+            for network in (actor, critic):
+                torch.nn.utils.clip_grad_norm_(network.parameters(), config.max_grad_norm)
             optimizer.step()
             log.append(
                 {

@@ -98,28 +98,32 @@ def compact(found: "Evaluation") -> dict[str, Any]:
     return {"summary": found.summary(), "responses": columns}
 
 
-def tidy(value: Any) -> Any:
-    """Plain values with four digits; None for NaN, which JSON does not know."""
+def tidy(value: Any, digits: int = 4) -> Any:
+    """Plain values with so many digits; None for NaN, which JSON does not know."""
     if isinstance(value, dict):
-        return {key: tidy(inner) for key, inner in value.items()}
+        return {key: tidy(inner, digits) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [tidy(inner) for inner in value]
+        return [tidy(inner, digits) for inner in value]
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, float):
-        return float(f"{value:.4g}") if math.isfinite(value) else None
+        return float(f"{value:.{digits}g}") if math.isfinite(value) else None
     return value
 
 
 def shipped_table(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The runs as one table; what they have in common stands there once."""
-    references = {r["seed"]: r["reference"] | {"stages": r["stages"]} for r in results}
-    shared = ("prompts", "reference", "stages", "settings")
+    """The runs as one table; what they have in common stands there once, single responses with three digits."""
+
+    def thin(found: dict[str, Any]) -> dict[str, Any]:
+        return found | {"responses": tidy(found["responses"], 3)}
+
+    references = {r["seed"]: thin(r["reference"]) | {"stages": r["stages"]} for r in results}
+    own = ("seed", "kl_coef", "first_minibatch", "log")
     return {
         "settings": results[0]["settings"],
         "prompts": results[0]["prompts"],
         "references": [{"seed": seed} | found for seed, found in sorted(references.items())],
-        "runs": [{k: x for k, x in r.items() if k not in shared} for r in results],
+        "runs": [{k: r[k] for k in own} | {"policy": thin(r["policy"])} for r in results],
     }
 
 

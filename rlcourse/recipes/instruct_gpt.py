@@ -23,7 +23,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-import rlcourse
 from rlcourse.instruct_gpt import rlhf_step
 from rlcourse.recipes.instruct_gpt_config import PRESETS, InstructGPTConfig, preset
 from rlcourse.recipes.instruct_gpt_stages import Models, generators, prepare, prompts_of
@@ -233,7 +232,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run_on_solutions(error: NotImplementedError, arguments: Sequence[str]) -> None:
     """A chapter's function is not filled in: start again on the authors' solutions, where they are at hand."""
-    solutions = Path(rlcourse.__file__).resolve().parent.parent / "solutions"
+    solutions = Path(__file__).resolve().parents[2] / "solutions"
     if OVERLAY in os.environ or not solutions.is_dir():
         raise SystemExit(
             f"instruct_gpt is made of the functions of chapters 8 to 11, and one is missing: {error}"

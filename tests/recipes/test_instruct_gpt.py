@@ -70,10 +70,12 @@ def test_ppo_starts_at_the_reference_and_leaves_it_alone(ig, models, config):
 
 
 def test_the_critic_starts_as_the_reward_model(ig, models, config, monkeypatch):
-    seen = []
+    seen, rates = [], []
 
-    def look(actor, critic, reference, reward_model, prompts, *rest):
+    def look(actor, critic, reference, reward_model, prompts, settings, optimizer, *rest):
         seen.append((weights(critic).clone(), critic, reward_model.model, prompts))
+        rates.append(optimizer.param_groups[0]["lr"])
+        rest = (settings, optimizer, *rest)
         return real(actor, critic, reference, reward_model, prompts, *rest)
 
     real = ig.main_module.rlhf_step
@@ -84,6 +86,7 @@ def test_the_critic_starts_as_the_reward_model(ig, models, config, monkeypatch):
     assert not torch.equal(seen[0][3], seen[1][3]), "each update should draw other prompts"
     rows = {tuple(row) for row in seen[0][3].tolist()}
     assert len(rows) > 4
+    assert rates == pytest.approx([1e-2, 7.5e-3, 5e-3, 2.5e-3])
 
 
 def test_a_run_that_was_cut_goes_on_exactly(ig, models, config, monkeypatch, tmp_path):
@@ -316,6 +319,8 @@ def test_the_stored_runs_can_be_asked(recipe, shipped):
     reference = next(r for r in shipped["references"] if r["seed"] == 1)
     gain = stored["policy"]["summary"]["ridge"] - reference["summary"]["ridge"]
     assert run.gain("ridge") == pytest.approx(gain)
-    assert float(run.policy.column("kl").mean()) == pytest.approx(run.policy.summary["kl"], rel=1e-3)
+    assert float(run.policy.column("kl").mean()) == pytest.approx(
+        run.policy.summary["kl"], rel=1e-3
+    )
     with pytest.raises(ValueError, match="no run with seed 7"):
         found.run(7, 0.1)
