@@ -45,6 +45,11 @@ def test_what_is_said_to_be_about_so_large_is(measured, name, least, most):
 # name, name that must be clearly larger, by at least
 ORDERS = [
     ("leash-judge", "leash-score", 0.2),
+    ("dear-kl", "cheap-kl", 3),
+    ("cheap-kl", "none-kl", 30),
+    ("dear-score", "cheap-score", 0.5),
+    ("dear-ridge", "cheap-ridge", 0.3),
+    ("none-ridge", "cheap-ridge", 0.1),  # "turns over"
     ("before-ridge", "leash-ridge", 0.5),
     ("leash-score", "free-score", 0.5),
     ("leash-kl", "free-kl", 10),
