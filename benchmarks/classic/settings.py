@@ -38,9 +38,7 @@ CLEANRL_DEFAULTS = Work(
 )
 """Those that CleanRL's ppo.py has without any option."""
 
-SAME_WORK = Work(
-    10_240, 4, 128, 4, 128, 2.5e-4, True, 0.99, 0.95, 0.2, 0.2, 0.01, critic_coef=0.5
-)
+SAME_WORK = Work(10_240, 4, 128, 4, 128, 2.5e-4, True, 0.99, 0.95, 0.2, 0.2, 0.01, critic_coef=0.5)
 """The same, but for so few steps that speed can be compared in many rounds."""
 
 ZOO = Work(
