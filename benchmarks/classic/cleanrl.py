@@ -6,6 +6,7 @@ of ``infos``, is passed over. Nothing else is changed.
 """
 
 import argparse
+import contextlib
 import os
 import sys
 import tempfile
@@ -90,10 +91,8 @@ def main() -> None:
     options = parser.parse_args()
     warm_up()
     Statistics.meter = meter = Meter(options.until_solved)
-    try:
+    with contextlib.suppress(Reached):
         run(options.script.resolve(), WORKS[options.work], options.seed)
-    except Reached:
-        pass
     meter.report(Statistics.steps)
 
 

@@ -1,6 +1,7 @@
 """stable-baselines3's PPO on CartPole; prints one line for ``run.py``."""
 
 import argparse
+import contextlib
 from collections.abc import Callable
 
 import gymnasium
@@ -62,10 +63,8 @@ def main() -> None:
     warm_up()
     work = WORKS[options.work]
     model, meter = make_model(work, options.seed), Meter(options.until_solved)
-    try:
+    with contextlib.suppress(Reached):
         model.learn(work.total_steps, Watch(meter) if options.until_solved else None)
-    except Reached:
-        pass
     meter.report(model.num_timesteps)
 
 

@@ -50,7 +50,7 @@ ZOO = Work(
 WORKS = {"same": SAME_WORK, "zoo": ZOO, "defaults": CLEANRL_DEFAULTS}
 
 
-class Reached(Exception):  # noqa: N818 (it is no error)
+class Reached(Exception):
     """The threshold was reached."""
 
 
