@@ -72,7 +72,12 @@ def measure(who: str, work: str, seed: int, script: Path | None, until_solved: b
     command = [python(), str(HERE / f"{who}.py"), work, "--seed", str(seed)]
     command += ["--until-solved"] if until_solved else []
     command += ["--script", str(script)] if who == "cleanrl" else []
-    return last_line(command)
+    row = last_line(command)
+    print(
+        f"  {who:<8}{work:<10}{seed:>2}  {row['cpu']:6.2f} CPU s {row['steps']:>8,} steps",
+        flush=True,
+    )
+    return row
 
 
 def last_line(command: list[str]) -> Row:
@@ -96,17 +101,17 @@ def same_work(rounds: int, script: Path | None) -> dict[str, list[Row]]:
     return found
 
 
-def to_the_threshold(seeds: int, script: Path | None, cleanrl_seeds: int) -> dict[str, list[Row]]:
+def to_the_threshold(
+    seeds: int, peer_seeds: int, script: Path | None, with_cleanrl: bool
+) -> dict[str, list[Row]]:
     """Each until CartPole is solved, in turn."""
     runs = [("ours", "course"), ("ours", "zoo"), ("sb3", "zoo")]
+    runs += [("cleanrl", "defaults")] if script and with_cleanrl else []
     found: dict[str, list[Row]] = {f"{who} ({work})": [] for who, work in runs}
     for seed in range(seeds):
-        for who, work in runs:
+        for who, work in runs[: len(runs) if seed < peer_seeds else 1]:
             found[f"{who} ({work})"].append(measure(who, work, seed, script, until_solved=True))
-    for seed in range(cleanrl_seeds if script else 0):
-        row = measure("cleanrl", "defaults", seed, script, until_solved=True)
-        found.setdefault("cleanrl (defaults)", []).append(row)
-    return found
+    return {who: rows for who, rows in found.items() if rows}
 
 
 def where_time_goes(rounds: int) -> dict[str, list[Row]]:
@@ -155,25 +160,39 @@ def show_parts(found: dict[str, list[Row]]) -> None:
 def main() -> None:
     """Measure, print, and keep the figures if asked."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--cleanrl-seeds", type=int, default=3, help="minutes each; 0 leaves it")
+    parser.add_argument("--only", choices=["work", "parts", "threshold"])
+    parser.add_argument("--rounds", type=int, default=5, help="of the same work")
+    parser.add_argument("--seeds", type=int, default=5, help="to the threshold, with our settings")
+    parser.add_argument(
+        "--peer-seeds", type=int, default=5, help="of those, how many the others do"
+    )
+    parser.add_argument("--quick", action="store_true", help="without CleanRL to the threshold")
     parser.add_argument("--cleanrl", type=Path, help="its ppo.py, where git cannot fetch it")
     parser.add_argument("--json", type=Path, help="write the figures there as well")
     options = parser.parse_args()
     prepare()
     script = cleanrl_script(options.cleanrl)
-    now = datetime.now(UTC).date().isoformat()
-    print(f"{now}, {platform.machine()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}")
-    found: dict[str, Any] = {"same work": same_work(options.rounds, script)}
-    show_same_work(found["same work"])
-    found["parts"] = where_time_goes(min(3, options.rounds))
-    show_parts(found["parts"])
-    if options.seeds:
-        found["threshold"] = to_the_threshold(options.seeds, script, options.cleanrl_seeds)
-        show_threshold(found["threshold"])
+    found = measure_all(options, script)
     if options.json is not None:
-        options.json.write_text(json.dumps({"date": now, **found}, indent=1) + "\n", "utf-8")
+        options.json.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+
+
+def measure_all(options: argparse.Namespace, script: Path | None) -> dict[str, Any]:
+    """The tables that were asked for, each printed when it is complete."""
+    found: dict[str, Any] = {"date": datetime.now(UTC).date().isoformat()}
+    machine = f"{platform.machine()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}"
+    print(f"{found['date']}, {machine}")
+    if options.only in (None, "work"):
+        found["same work"] = same_work(options.rounds, script)
+        show_same_work(found["same work"])
+    if options.only in (None, "parts"):
+        found["parts"] = where_time_goes(min(3, options.rounds))
+        show_parts(found["parts"])
+    if options.only in (None, "threshold"):
+        peers, slow = options.peer_seeds, not options.quick
+        found["threshold"] = to_the_threshold(options.seeds, peers, script, slow)
+        show_threshold(found["threshold"])
+    return found
 
 
 if __name__ == "__main__":
