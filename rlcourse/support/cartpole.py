@@ -65,5 +65,6 @@ class FastCartPole(CartPoleVectorEnv):
         inertia = self.length * (4.0 / 3.0 - self.masspole * np.square(cosine) / self.total_mass)
         turning = (self.gravity * sine - cosine * pushed) / inertia
         moving = pushed - self.polemass_length * turning * cosine / self.total_mass
-        state: NDArray[np.float64] = self.state + self.tau * np.stack((speed, moving, spin, turning))
+        change = np.stack((speed, moving, spin, turning))
+        state: NDArray[np.float64] = self.state + self.tau * change
         return state
