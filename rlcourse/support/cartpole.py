@@ -21,6 +21,9 @@ class FastCartPole(CartPoleVectorEnv):
         max_episode_steps: when the clock cuts an episode off.
     """
 
+    state: Any
+    """(4, B) place, speed, angle and its speed; gymnasium has declared it as None."""
+
     def __init__(self, num_envs: int, max_episode_steps: int = 500) -> None:
         super().__init__(num_envs, max_episode_steps)
 
