@@ -135,9 +135,9 @@ class TrainingRun:
         beside.replace(self.folder / "checkpoint.pt")
 
     def save_parts(self, parts: Mapping[str, Part]) -> None:
-        """Save what each part remembers. Without a folder nothing is asked of them.
+        """Save what each part remembers; without a folder, nothing is asked of them.
 
-        So a world that cannot be told in numbers can still be trained in, if nothing is to be kept.
+        So one can train, without a checkpoint, in a world that cannot be told in numbers.
         """
         if self.folder is not None:
             self.save(state_of(parts))
