@@ -61,6 +61,7 @@ CHAPTERS: tuple[Chapter, ...] = (
         ("language_modeling", "policy_gradient"),
     ),
     Chapter(10, "reward_model", "Reward models from human preferences", ("language_policy",)),
+    Chapter(11, "instruct_gpt", "InstructGPT", ("ppo", "language_policy", "reward_model")),
 )
 
 
