@@ -43,7 +43,9 @@ def group_advantages(rewards: Tensor, kind: str) -> Tensor:
         return centered
     if kind == "grpo":
         differ = (rewards != rewards[:, :1]).any(dim=1, keepdim=True)
-        return torch.where(differ, centered / centered.square().mean(dim=1, keepdim=True).sqrt(), 0.0)
+        return torch.where(
+            differ, centered / centered.square().mean(dim=1, keepdim=True).sqrt(), 0.0
+        )
     raise ValueError(f"there is no kind {kind!r}; use 'rloo', 'grpo' or 'dr_grpo'")
     ### END SOLUTION
 
