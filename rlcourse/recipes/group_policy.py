@@ -6,6 +6,7 @@ responses; then the optimum of reward minus KL is one of them.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -48,7 +49,7 @@ class GroupConfig:
         ValueError: if there is nothing to do.
     """
 
-    steps: int = 300
+    steps: int = 200
     """Updates."""
     groups: int = 8
     """Prompts in an update."""
@@ -197,6 +198,44 @@ def preference_pairs(
     return prompts, torch.where(wins, first, second), torch.where(wins, second, first)
 
 
+def all_pairs(odds: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Every pair of responses, compared so often that the shares are those of Bradley and Terry to the last digit.
+
+    Args:
+        odds: (P, R) int64, positive: of ``odds[i] + odds[j]`` comparisons of two responses, i wins ``odds[i]``.
+
+    Returns:
+        as ``preference_pairs``.
+    """
+    count = odds.shape[1]
+    different = (~torch.eye(count, dtype=torch.bool)).nonzero()
+    prompts, chosen, rejected = [], [], []
+    for prompt, row in enumerate(odds):
+        wins, losses = different.repeat_interleave(row[different[:, 0]], dim=0).T
+        prompts.append(torch.full_like(wins, prompt))
+        chosen.append(wins)
+        rejected.append(losses)
+    return torch.cat(prompts), torch.cat(chosen), torch.cat(rejected)
+
+
+def total_variation(log_probs: Tensor, others: Tensor) -> float:
+    """Half the summed distance of two tables (P, R) of log-probabilities, at the prompt where it is largest."""
+    return float((log_probs.exp() - others.exp()).abs().sum(dim=1).max() / 2)
+
+
+def reward_at(points: Sequence[Point], kl: float) -> float:
+    """Reward at some KL, on straight lines between points.
+
+    Raises:
+        ValueError: if no two points have it between them.
+    """
+    ordered = sorted(points, key=lambda point: point.kl)
+    for a, b in pairwise(ordered):
+        if a.kl <= kl <= b.kl:
+            return a.reward + (b.reward - a.reward) * (kl - a.kl) / (b.kl - a.kl)
+    raise ValueError(f"a KL of {kl} lies outside of {ordered[0].kl} to {ordered[-1].kl}")
+
+
 def train_dpo(
     task: Task, pairs: tuple[Tensor, Tensor, Tensor], beta: float, iterations: int = 60
 ) -> Tensor:
@@ -207,28 +246,33 @@ def train_dpo(
     def loss_of(theta: Tensor) -> Tensor:
         now = WORLD.log_probs(theta)
         both = (now[prompts, chosen], now[prompts, rejected])
-        return dpo_loss(*both, before[prompts, chosen], before[prompts, rejected], beta)
+        loss = dpo_loss(*both, before[prompts, chosen], before[prompts, rejected], beta)
+        return loss * len(prompts)  # a sum: steeper, so that the minimum is found to more digits
 
     return minimize(loss_of, task.reference, iterations)
 
 
 def minimize(loss_of: Callable[[Tensor], Tensor], start: Tensor, iterations: int) -> Tensor:
-    """Where a smooth loss is smallest, as ``start``: L-BFGS, without randomness."""
+    """Where a smooth loss is smallest, as ``start``: L-BFGS, without randomness.
+
+    First with a line search, which compares losses and so stops at the eighth digit or so; then by gradients alone.
+    """
     theta = start.clone().requires_grad_(True)
-    optimizer = torch.optim.LBFGS(
-        [theta],
-        max_iter=iterations,
-        tolerance_grad=1e-14,
-        tolerance_change=0,
-        history_size=40,
-        line_search_fn="strong_wolfe",
-    )
+    for search in ("strong_wolfe", None):
+        optimizer = torch.optim.LBFGS(
+            [theta],
+            max_iter=iterations,
+            tolerance_grad=1e-14,
+            tolerance_change=0,
+            history_size=40,
+            line_search_fn=search,
+        )
 
-    def closure() -> Tensor:
-        optimizer.zero_grad()
-        loss = loss_of(theta)
-        loss.backward()
-        return loss
+        def closure(optimizer: torch.optim.LBFGS = optimizer) -> Tensor:
+            optimizer.zero_grad()
+            loss = loss_of(theta)
+            loss.backward()
+            return loss
 
-    optimizer.step(closure)
+        optimizer.step(closure)
     return theta.detach()

@@ -222,7 +222,7 @@ expected reward minus β times KL.
             },
             "leads of ±20,000 nats: right and sure, wrong and sure",
             oracle=oracle,
-            gradient_values={"chosen": _double(0.0, -0.5), "rejected": _double(0.0, 0.5)},
+            gradient_values={"chosen": _double(0.0, -0.25), "rejected": _double(0.0, 0.25)},
         ),
         Case(
             "beta 0",
