@@ -224,7 +224,7 @@ def total_variation(log_probs: Tensor, others: Tensor) -> float:
 
 
 def reward_at(points: Sequence[Point], kl: float) -> float:
-    """Reward at some KL, on straight lines between points.
+    """Reward at some KL, on straight lines between points over the *root* of the KL, where such curves are nearly straight.
 
     Raises:
         ValueError: if no two points have it between them.
@@ -232,7 +232,8 @@ def reward_at(points: Sequence[Point], kl: float) -> float:
     ordered = sorted(points, key=lambda point: point.kl)
     for a, b in pairwise(ordered):
         if a.kl <= kl <= b.kl:
-            return a.reward + (b.reward - a.reward) * (kl - a.kl) / (b.kl - a.kl)
+            share = (kl**0.5 - a.kl**0.5) / (b.kl**0.5 - a.kl**0.5)
+            return a.reward + (b.reward - a.reward) * share
     raise ValueError(f"a KL of {kl} lies outside of {ordered[0].kl} to {ordered[-1].kl}")
 
 

@@ -272,7 +272,7 @@ def _case(
     return Case(
         f"random responses, {way}, seed {seed}",
         inputs | {"aggregation": way, "max_tokens": steps + 2},
-        f"{rows} responses of 1, 2, … tokens, some ratios outside the clip",
+        "responses of 1, 2, … tokens, some ratios outside the clip",
         oracle=oracle,
         gradients=("log_probs",),
         detached=("old_log_probs", "advantages"),
@@ -373,6 +373,7 @@ a constant, the number of tokens that were allowed, so that no length matters to
         *(_home(way, 70 + 3 * k) for k, way in enumerate(WAYS)),
         _empty("sequence", 1),
         *(_empty(way, 3) for way in WAYS),
+        _case("token", 160, rows=1),
         _far("token", 1e4),
         Case(
             "unknown aggregation",
@@ -399,6 +400,7 @@ a constant, the number of tokens that were allowed, so that no length matters to
         *(_home(way, 80 + 3 * k, hidden=True) for k, way in enumerate(WAYS)),
         _empty("sequence", 2, hidden=True),
         *(_empty(way, 3, hidden=True) for way in WAYS),
+        _case("token", 260, rows=1, steps=2, hidden=True),
         _far("sequence", 9e3, hidden=True),
         Case(
             "another unknown aggregation",
