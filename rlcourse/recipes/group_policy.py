@@ -224,7 +224,9 @@ def total_variation(log_probs: Tensor, others: Tensor) -> float:
 
 
 def reward_at(points: Sequence[Point], kl: float) -> float:
-    """Reward at some KL, on straight lines between points over the *root* of the KL, where such curves are nearly straight.
+    """Reward at some KL, on straight lines between points over the root of the KL.
+
+    Over the root such curves are nearly straight.
 
     Raises:
         ValueError: if no two points have it between them.
