@@ -179,7 +179,7 @@ HIDDEN = (
     ("several steps again", "2*3=6; 6*7=42", 42, "the last = counts"),
     ("guesses again", "6*7=40, 41, 42", 42, "one number and nothing else"),
     ("first guess again", "6*7=42 43", 42, "one number and nothing else"),
-    ("no equals again", "is 42.", 42, "no result was stated"),
+    ("no equals again", "42.", 42, "no result was stated"),
     ("only a stop", "6*7=.", 42, "nothing was stated"),
     ("empty again", "   ", 42, "nothing was stated"),
     ("a sign alone", "6*7=-", 42, "nothing was stated"),
