@@ -235,7 +235,7 @@ def reward_at(points: Sequence[Point], kl: float) -> float:
     for a, b in pairwise(ordered):
         if a.kl <= kl <= b.kl:
             share = (kl**0.5 - a.kl**0.5) / (b.kl**0.5 - a.kl**0.5)
-            return a.reward + (b.reward - a.reward) * share
+            return float(a.reward + (b.reward - a.reward) * share)
     raise ValueError(f"a KL of {kl} lies outside of {ordered[0].kl} to {ordered[-1].kl}")
 
 

@@ -297,7 +297,7 @@ def _double(*values: Any) -> Tensor:
     return torch.tensor(values, dtype=torch.float64)
 
 
-HAND = {
+HAND: dict[str, Any] = {
     "log_probs": _double((0.0, 0.0, 0.0), (math.log(1.5), 0.0, 0.0)) - 1,
     "old_log_probs": -torch.ones(2, 3, dtype=torch.float64),
     "advantages": _double(-1.0, 2.0),

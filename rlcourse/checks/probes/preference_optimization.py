@@ -147,7 +147,7 @@ def minimiser(
     def closure() -> Tensor:
         log_probs = logits.log_softmax(dim=0)
         given = (log_probs[wins], log_probs[losses], ref_log_probs[wins], ref_log_probs[losses])
-        loss = dpo_loss(*given, beta)
+        loss: Tensor = dpo_loss(*given, beta)
         (logits.grad,) = torch.autograd.grad(loss, logits)
         return loss.detach()
 
