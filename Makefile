@@ -4,10 +4,12 @@
 # VENV=/other/disk    put it elsewhere
 # CHAPTER=ch02        the chapter that release and grade work on
 # JOBS=2              how many processes test and grade
+# OUT=runs/mine       where rlhf keeps its run
 
 VENV ?= .venv
 CHAPTER ?= ch02
 JOBS ?= 2
+OUT ?= _build/rlhf
 
 # Any Python can run the set-up script; the script then finds one that will do.
 ANY_PYTHON := $(or $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; \
@@ -22,10 +24,10 @@ export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup course test check generate stale mutants book lab release grade lint types \
-	constraints clean
+	constraints clean rlhf rlhf-acceptance
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup:  ## make or update the environment (every other command does this first)
 	$(if $(ANY_PYTHON),,$(error no Python here: install Python 3.11 or newer))
@@ -62,6 +64,12 @@ release: setup  ## make the student's distribution of CHAPTER
 grade: setup  ## grade what was submitted for CHAPTER; FROM=DIR|ZIP first collects it there
 	@$(if $(FROM),$(PY) -m autograder collect "$(FROM)" --chapter $(CHAPTER))
 	@$(PY) -m autograder grade $(CHAPTER) --jobs $(JOBS)
+
+rlhf: setup  ## InstructGPT on a small GPT-2, some minutes; a report in OUT; goes on with a run that was cut
+	@RLCOURSE_OVERLAY="$(CURDIR)/solutions" $(PY) -m rlcourse.recipes.instruct_gpt --resume --out "$(OUT)"
+
+rlhf-acceptance: setup  ## the same with three seeds and three prices of a nat; half an hour, a verdict a figure
+	@OMP_NUM_THREADS=1 $(PY) -m autograder.data.instruct_gpt_acceptance _build/rlhf-acceptance
 
 lint: setup  ## style and likely bugs
 	@$(PY) -m ruff check .

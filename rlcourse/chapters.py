@@ -68,11 +68,12 @@ CHAPTERS: tuple[Chapter, ...] = (
         ("language_modeling", "policy_gradient"),
     ),
     Chapter(10, "reward_model", "Reward models from human preferences", ("language_policy",)),
+    Chapter(11, "instruct_gpt", "InstructGPT", ("ppo", "language_policy", "reward_model")),
     Chapter(
         13,
         "preference_optimization",
         "What came after",
-        ("ppo", "language_policy", "reward_model"),
+        ("ppo", "reward_model", "instruct_gpt"),
         label="Epilogue",
     ),
 )

@@ -14,9 +14,12 @@ ORDER = (
     "score",
     "loss",
     "kl",
+    "kl_coef",
     "entropy",
+    "approx_kl",
     "clip_fraction",
     "explained_variance",
+    "response_length",
 )
 """These come first, in this order, whatever the order in which a run reports them."""
 
