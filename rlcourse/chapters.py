@@ -18,6 +18,13 @@ class Chapter:
     """Title of the narrative page."""
     prerequisites: tuple[str, ...] = ()
     """Modules of the earlier chapters that this one builds on."""
+    label: str = ""
+    """What it is called instead of "Chapter 13"; empty for a chapter that goes by its number."""
+
+    @property
+    def name(self) -> str:
+        """How to call it in a heading or a link: ``Chapter 2``, or its label."""
+        return self.label or f"Chapter {self.number}"
 
     @property
     def assignment(self) -> str:
@@ -62,6 +69,13 @@ CHAPTERS: tuple[Chapter, ...] = (
     ),
     Chapter(10, "reward_model", "Reward models from human preferences", ("language_policy",)),
     Chapter(11, "instruct_gpt", "InstructGPT", ("ppo", "language_policy", "reward_model")),
+    Chapter(
+        13,
+        "preference_optimization",
+        "What came after",
+        ("ppo", "reward_model", "instruct_gpt"),
+        label="Epilogue",
+    ),
 )
 
 

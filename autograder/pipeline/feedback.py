@@ -42,7 +42,7 @@ def feedback(course: Course, chapter: Chapter, student: str = "*") -> list[Path]
 def student_page(chapter: Chapter, row: Row, result: Result, attempts: int) -> str:
     """One student's page: what passed, what did not, which mistake it looks like, what to read."""
     body = [
-        f"<h1>Chapter {chapter.number}: {escape(chapter.title)}</h1>",
+        f"<h1>{chapter.name}: {escape(chapter.title)}</h1>",
         f"<p>{escape(row.student)}: <strong>{row.score:g} of {row.max_score:g} points</strong>.</p>",
         *_about_attempt(row, result, attempts),
         "<table><thead><tr><th>Exercise</th><th>Tests</th>",

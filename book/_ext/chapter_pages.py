@@ -69,7 +69,7 @@ class ChapterHead(ChapterDirective):
         facts = [f"- **Time** {self.options['minutes']} minutes"]
         if chapter.prerequisites:
             facts.append(f"- **Before** {self.prerequisites(chapter)}")
-        exercises = self.page_link(f"exercises/{chapter.page}", f"Chapter {chapter.number}")
+        exercises = self.page_link(f"exercises/{chapter.page}", chapter.name)
         facts.append(f"- **Exercises** {exercises}")
         box = self.render(abilities, "div", "chapter-head")
         box += self.render("\n".join(facts), "div", "chapter-facts")
@@ -88,7 +88,8 @@ class ChapterTable(ChapterDirective):
     def _row(self, chapter: Chapter) -> str:
         title = self.page_link(chapter.page, chapter.title)
         exercises = self.page_link(f"exercises/{chapter.page}", "exercises")
-        cells = (str(chapter.number), title, self.prerequisites(chapter) or "nothing", exercises)
+        number = chapter.label or str(chapter.number)
+        cells = (number, title, self.prerequisites(chapter) or "nothing", exercises)
         return f"| {' | '.join(cells)} |"
 
 

@@ -40,6 +40,7 @@ STOPS = (
     Stop(10, "Reward models\nfrom people"),
     Stop(11, "InstructGPT"),
     Stop(12, "GPT-2\non a GPU"),
+    Stop(13, "What came\nafter"),
 )
 COLUMNS, STEP, ROW, TALL = 4, 190, 130, 52
 DESCRIPTION = "The path of the course, one stop a chapter: "

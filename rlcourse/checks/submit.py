@@ -161,7 +161,7 @@ def hand_in(archive: Path, inbox: Path) -> Path:
 
 
 def _tell(archive: Path, chapter: Chapter, files: dict[str, bytes], moment: datetime) -> None:
-    print(f"Chapter {chapter.number}, {chapter.title}, packed at {moment:%Y-%m-%d %H:%M:%S} UTC:")
+    print(f"{chapter.name}, {chapter.title}, packed at {moment:%Y-%m-%d %H:%M:%S} UTC:")
     for name, data in files.items():
         print(f"  {name:<28} {len(data):>8} bytes  sha256 {hashlib.sha256(data).hexdigest()[:12]}")
     print(f"  in {archive}")
