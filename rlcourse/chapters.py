@@ -61,6 +61,12 @@ CHAPTERS: tuple[Chapter, ...] = (
         ("language_modeling", "policy_gradient"),
     ),
     Chapter(10, "reward_model", "Reward models from human preferences", ("language_policy",)),
+    Chapter(
+        12,
+        "gpt2_ppo",
+        "Finale: PPO fine-tune of a small GPT-2 on a GPU",
+        ("ppo", "language_policy", "reward_model"),
+    ),
 )
 
 
