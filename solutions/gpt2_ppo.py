@@ -45,7 +45,9 @@ def load_gpt2_weights(model: FastGPT2, state_dict: Mapping[str, Tensor]) -> None
             continue
         if name not in tensors:
             raise ValueError(f"the file holds no {name}")
-        found = tensors[name].T if ".c_" in name and name.endswith("weight") else tensors[name]
+        found = tensors[name]
+        if name.endswith(("c_attn.weight", "c_proj.weight", "c_fc.weight")):
+            found = found.T
         if found.shape != parameter.shape:
             raise ValueError(f"{name}: {tuple(found.shape)} does not fit {tuple(parameter.shape)}")
         parameter.data.copy_(found)
@@ -77,10 +79,9 @@ def accumulate_gradients(
     """
     ### BEGIN SOLUTION 12.2
     counts = [(batch["mask"] > 0).sum() for batch in microbatches]
-    total = torch.stack(counts).sum().clamp(min=1)
-    parts = []
-    for batch, count in zip(microbatches, counts, strict=True):
-        part = loss_fn(model, batch) * (count / total)
+    total, parts = torch.stack(counts).sum().clamp(min=1), list[Tensor]()
+    for batch in microbatches:
+        part = loss_fn(model, batch) * (batch["mask"] > 0).sum() / total
         part.backward()
         parts.append(part.detach())
     return torch.stack(parts).sum()
@@ -158,9 +159,9 @@ def throughput(
 ) -> dict[str, float]:
     r"""How fast responses were written, and how near that is to the best that the device allows.
 
-    To write token n of a row (n = 0, ..., N-1), a step reads the weights once for all rows, and of each row that is not
-    over the P + n tokens in the cache, :math:`2 L D` numbers each. It takes about two operations a weight for each
-    token. With :math:`s` bytes a number, :math:`W` weights, and :math:`n^*` the number of steps in which some row wrote:
+    To write token n of a row (n = 0, ..., N-1), a step reads the weights once for all rows, and of each row that
+    is not over the P + n tokens in the cache, :math:`2 L D` numbers each. It takes about two operations a weight for
+    each token. With :math:`s` bytes a number, :math:`W` weights, and :math:`n^*` steps in which some row wrote:
 
     .. math::
         \text{bytes} = s \Bigl( n^* W + \sum_{b,n} m_{bn} (P + n)\, 2 L D \Bigr), \qquad
@@ -192,9 +193,8 @@ def throughput(
     read = (steps * model.weights + cached) * model.dtype.itemsize
     in_bytes = read / device.bytes_per_second / seconds
     in_flops = 2 * model.weights * written.sum().item() / device.flops_per_second / seconds
-    rate = written.sum().item() / seconds
-    found = {"tokens_per_second": rate, "bytes": in_bytes, "flops": in_flops}
-    return found | {"roofline": max(in_bytes, in_flops)}
+    shares = {"bytes": in_bytes, "flops": in_flops, "roofline": max([in_bytes, in_flops])}
+    return {"tokens_per_second": written.sum().item() / seconds} | shares
     ### END SOLUTION
 
 
@@ -227,7 +227,7 @@ def diagnose(log: Mapping[str, Tensor]) -> tuple[str, ...]:
     names = ("kl", "entropy", "explained_variance", "length")
     if missing := [name for name in names if name not in log or len(log[name]) == 0]:
         raise ValueError(f"the log lacks {missing}")
-    quarter = max(1, len(log["kl"]) // 4)
+    quarter = len(log["kl"]) // 4 or 1
     early = {name: log[name][:quarter].double().mean().item() for name in names}
     late = {name: log[name][-quarter:].double().mean().item() for name in names}
     healthy = {

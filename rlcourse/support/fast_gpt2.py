@@ -1,4 +1,4 @@
-"""GPT-2 laid out for speed: ``nn.Linear`` layers, a cache of fixed size, and a step of one token made of few large calls.
+"""GPT-2 laid out for speed: ``nn.Linear`` layers, a cache of fixed size, and a step of one token.
 
 It computes what ``rlcourse.support.gpt2`` computes, which is the plain version to compare with. Two things that
 implementations differ in are settings here: which GELU, and whether the head is the table of the embeddings. A fresh
@@ -37,6 +37,19 @@ class DecodeCache:
     """(1,) int64, how many slots are taken, padding among them: the next token goes there."""
 
 
+class Projections(nn.Module):
+    """Linear layers by name, each with (in, out)."""
+
+    def __init__(self, **sizes: tuple[int, int]) -> None:
+        super().__init__()
+        for name, size in sizes.items():
+            self.add_module(name, nn.Linear(*size))
+
+    def layer(self, name: str) -> nn.Module:
+        """The layer of that name."""
+        return self.get_submodule(name)
+
+
 class FastBlock(nn.Module):
     """Attention and a small network, cut where a cache has to get in between."""
 
@@ -44,13 +57,21 @@ class FastBlock(nn.Module):
         super().__init__()
         width = config.n_embd
         self.ln_1 = nn.LayerNorm(width, eps=config.layer_norm_epsilon)
-        self.attn = nn.ModuleDict(
-            {"c_attn": nn.Linear(width, 3 * width), "c_proj": nn.Linear(width, width)}
-        )
+        self.attn = Projections(c_attn=(width, 3 * width), c_proj=(width, width))
         self.ln_2 = nn.LayerNorm(width, eps=config.layer_norm_epsilon)
-        self.mlp = nn.ModuleDict(
-            {"c_fc": nn.Linear(width, 4 * width), "c_proj": nn.Linear(4 * width, width)}
-        )
+        self.mlp = Projections(c_fc=(width, 4 * width), c_proj=(4 * width, width))
+
+    def project(self, hidden: Tensor) -> Tensor:
+        """(..., 3 D) queries, keys and values."""
+        found: Tensor = self.attn.layer("c_attn")(self.ln_1(hidden))
+        return found
+
+    def finish(self, hidden: Tensor, seen: Tensor, gelu: str) -> Tensor:
+        """(..., D) behind the block, where attention brought back ``seen`` (..., D)."""
+        hidden = hidden + self.attn.layer("c_proj")(seen)
+        inner = self.mlp.layer("c_fc")(self.ln_2(hidden))
+        added: Tensor = self.mlp.layer("c_proj")(functional.gelu(inner, approximate=gelu))
+        return hidden + added
 
 
 class FastGPT2(nn.Module):
@@ -107,8 +128,7 @@ class FastGPT2(nn.Module):
 
     def project(self, layer: int, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Query, key and value of each head, all (..., H, D/H), for hidden states (..., D) before a block."""
-        block = self.h[layer]
-        parts = block.attn["c_attn"](block.ln_1(hidden))
+        parts = self.block(layer).project(hidden)
         query, key, value = parts.unflatten(-1, (3, self.config.n_head, -1)).unbind(-3)
         return query, key, value
 
@@ -120,11 +140,13 @@ class FastGPT2(nn.Module):
             hidden: (..., D) hidden states before it.
             seen: (..., H, D/H) what each head brought back from attention.
         """
-        block = self.h[layer]
-        hidden = hidden + block.attn["c_proj"](seen.flatten(-2))
-        inner = functional.gelu(block.mlp["c_fc"](block.ln_2(hidden)), approximate=self.gelu)
-        added: Tensor = block.mlp["c_proj"](inner)
-        return hidden + added
+        return self.block(layer).finish(hidden, seen.flatten(-2), self.gelu)
+
+    def block(self, layer: int) -> FastBlock:
+        """One of the blocks."""
+        found = self.h[layer]
+        assert isinstance(found, FastBlock)
+        return found
 
     def logits(self, hidden: Tensor) -> Tensor:
         """(..., V) logits of the next token at hidden states (..., D) behind the last block."""

@@ -1,4 +1,4 @@
-"""What a device can do at best, and what writing text asks of it: the two sides of a roofline (Williams et al., 2009)."""
+"""What a device can do at best, and what writing asks of it: the two sides of a roofline (Williams et al., 2009)."""
 
 from dataclasses import dataclass
 
@@ -32,7 +32,7 @@ DEVICES = (
     Device("NVIDIA H100 80GB HBM3", 3.35e12, 989e12),
     Device("NVIDIA H200", 4.8e12, 989e12),
 )
-"""From NVIDIA's data sheets of the SXM boards; those of the H100 and H200 state twice the FLOP/s, for sparse matrices."""
+"""From NVIDIA's data sheets of the SXM boards; those of H100 and H200 state twice the FLOP/s, for sparse matrices."""
 
 
 def find_device(name: str) -> Device | None:

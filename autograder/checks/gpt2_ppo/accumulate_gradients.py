@@ -216,15 +216,17 @@ EXERCISE = ExerciseSpec(
     difficulty=3,
     section="A batch that does not fit",
     statement="""
-A batch of 512 responses does not fit into memory with its graph; eight microbatches of 64 do. Their gradients, added up,
-must be *exactly* the gradient of the whole batch. Responses have different lengths, so microbatches hold different numbers
-of tokens: dividing by the number of microbatches is wrong. Clipping comes afterwards, once; it is not part of this function.
+A batch of 512 responses does not fit into memory with its graph; eight microbatches of 64 do. Their gradients, added
+up, must be *exactly* the gradient of the whole batch. Responses have different lengths, so microbatches hold
+different numbers of tokens: dividing by the number of microbatches is wrong. Clipping comes afterwards, once; it is
+not part of this function.
 """,
     hints=(
         "The whole batch's loss is a mean over tokens. In which proportion does each microbatch's mean enter it?",
         "Count the tokens of all microbatches first. The share of microbatch k is n_k over the total; the total is at "
         "least 1.",
-        "counts, total; for each microbatch: loss times its share, backward, remember the detached value; the sum of what "
+        "counts, total; for each microbatch: loss times its share, backward, remember the detached value; the "
+        "sum of what "
         "was remembered.",
     ),
     checks=(

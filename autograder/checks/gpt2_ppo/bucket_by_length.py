@@ -174,14 +174,16 @@ EXERCISE = ExerciseSpec(
     difficulty=3,
     section="Padding is work for nothing",
     statement="""
-A batch is a rectangle as wide as its longest row; the rest is padding, and the device works on it as on anything else. Put
-rows of like length together, as many as a rectangle of `batch_tokens` holds. Short rows then come in large batches, long
-ones in small batches, and every batch is about the same work.
+A batch is a rectangle as wide as its longest row; the rest is padding, and the device works on it as on anything
+else. Put rows of like length together, as many as a rectangle of `batch_tokens` holds. Short rows then come in large
+batches, long ones in small batches, and every batch is about the same work.
 """,
     hints=(
         "If rows come from the shortest to the longest, the one that is just added is the longest of its batch.",
-        "A batch of n rows with one more of length l becomes (n + 1) * l tokens. Begin a new batch if that is too much.",
-        "Raise for a row that fits nowhere; for each row in the order of lengths.argsort(stable=True): open a batch if there is none "
+        "A batch of n rows with one more of length l becomes (n + 1) * l tokens. Begin a new batch if that is "
+        "too much.",
+        "Raise for a row that fits nowhere; for each row in the order of lengths.argsort(stable=True): open a "
+        "batch if there is none "
         "or the last is full; put the row in. Tensors in the end.",
     ),
     checks=(

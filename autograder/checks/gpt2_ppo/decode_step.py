@@ -243,15 +243,17 @@ EXERCISE = ExerciseSpec(
     difficulty=4,
     section="Decoding with a cache of fixed size",
     statement="""
-Chapter 9's cache grew with every token. A tensor that grows is a new tensor, at another address, and a GPU cannot replay
-work on addresses that change. So here is a cache with room for everything from the start. That makes it fast, and brings
-two questions that a growing cache never asked: which slots hold something, and at which position is a token whose row
-began with padding? Write one step; it must give the logits that a full pass over the text would give.
+Chapter 9's cache grew with every token. A tensor that grows is a new tensor, at another address, and a GPU cannot
+replay work on addresses that change. So here is a cache with room for everything from the start. That makes it fast,
+and brings two questions that a growing cache never asked: which slots hold something, and at which position is a
+token whose row began with padding? Write one step; it must give the logits that a full pass over the text would give.
 """,
     hints=(
-        "Three numbers that are easily confused: how many slots are taken, how many tokens this row has, and how many slots "
+        "Three numbers that are easily confused: how many slots are taken, how many tokens this row has, and "
+        "how many slots "
         "there are. Slot, position and mask each need another one.",
-        "Position: the sum of the row's mask before the new token is marked. Slot: cache.used, for all rows. Then mark the "
+        "Position: the sum of the row's mask before the new token is marked. Slot: cache.used, for all rows. "
+        "Then mark the "
         "slot, and let attention look where the mask is True; mask (B, S) becomes (B, 1, 1, S).",
         "embed; mark; for each layer: project, write key and value into the slot with index_copy_, "
         "scaled_dot_product_attention of the query (B, H, 1, D/H), finish; advance; logits.",
@@ -294,7 +296,8 @@ began with padding? Write one step; it must give the logits that a full pass ove
         Mistake(
             "position one too late",
             steps(_PositionLate),
-            "A row of three tokens has used positions 0, 1 and 2: the next one is 3. Sum the mask before you mark the new slot.",
+            "A row of three tokens has used positions 0, 1 and 2: the next one is 3. Sum the mask before you "
+            "mark the new slot.",
         ),
         Mistake(
             "position one too early",
@@ -354,7 +357,8 @@ began with padding? Write one step; it must give the logits that a full pass ove
         Mistake(
             "works on a copy",
             steps(_Copies),
-            "The cache that was passed in is as before. A recorded step works on the same tensors each time: write in place.",
+            "The cache that was passed in is as before. A recorded step works on the same tensors each time: "
+            "write in place.",
         ),
         Mistake(
             "keys for values",

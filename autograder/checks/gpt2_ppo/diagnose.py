@@ -179,7 +179,8 @@ def by_tensors(log: Log) -> tuple[str, ...]:
         found.append("entropy collapse")
     if not bool(ends["explained_variance"][1] >= 0.1):
         found.append("dead critic")
-    if not bool((ends["length"][1] / ends["length"][0]).log().abs() <= math.log(1.5)):
+    ratio = ends["length"][1] / ends["length"][0]
+    if not bool((ratio <= 1.5) & (1.5 * ratio >= 1)):
         found.append("length drift")
     return tuple(found)
 
@@ -190,7 +191,9 @@ def log_of(steps: int, **changed: list[float]) -> dict[str, Tensor]:
     found = {}
     for name, values in (ends | {"length": [20.0, 18.0]} | changed).items():
         listed = len(values) == steps and steps != 2
-        found[name] = torch.tensor(values) if listed else torch.linspace(*values, steps)
+        found[name] = (
+            torch.tensor(values) if listed else torch.linspace(values[0], values[-1], steps)
+        )
     return found
 
 
@@ -213,6 +216,12 @@ def _stored(name: str, found: tuple[str, ...], message: str, hidden: bool = Fals
 
 KL, ENTROPY, CRITIC, LENGTH = "kl blow-up", "entropy collapse", "dead critic", "length drift"
 NAN = math.nan
+AT_THE_LIMIT = {
+    "kl": [0.0, 5.0, 10.0, 20.0],
+    "entropy": [10.0, 8.0, 6.0, 3.0],
+    "explained_variance": [0.0, 0.1, 0.1, 0.1],
+    "length": [12.0, 10.0, 9.0, 8.0],
+}
 
 EXERCISE = ExerciseSpec(
     number="12.6",
@@ -223,15 +232,19 @@ EXERCISE = ExerciseSpec(
     difficulty=2,
     section="Reading a log",
     statement="""
-Rewards go up in a sick run as well; often they go up faster. What gives it away are four other columns of the log. Compare
-the first quarter of the run with the last one, and name what you find. Means over a quarter, not single steps: one odd batch
-is no illness. And NaN is no health: a comparison with NaN is False whichever way you write it, so write the *healthy* side.
+Rewards go up in a sick run as well; often they go up faster. What gives it away are four other columns of the log.
+Compare the first quarter of the run with the last one, and name what you find. Means over a quarter, not single
+steps: one odd batch is no illness. And NaN is no health: a comparison with NaN is False whichever way you write it,
+so write the *healthy* side.
 """,
     hints=(
-        "Work out the means of the first and the last quarter of each column once; the table of the docstring then is four "
+        "Work out the means of the first and the last quarter of each column once; the table of the docstring "
+        "then is four "
         "comparisons.",
-        "n = max(1, steps // 4); column[:n] and column[-n:]. `not late <= limit` is True for NaN, `late > limit` is False.",
-        "Check the columns; dictionaries early and late; a dictionary from each finding to whether all is well; the names of "
+        "n = max(1, steps // 4); column[:n] and column[-n:]. `not late <= limit` is True for NaN, `late > "
+        "limit` is False.",
+        "Check the columns; dictionaries early and late; a dictionary from each finding to whether all is well; "
+        "the names of "
         "those that are not.",
     ),
     checks=(
@@ -299,6 +312,15 @@ is no illness. And NaN is no health: a comparison with NaN is False whichever wa
             (),
             "a quarter of three steps is one step at least",
         ),
+        _case(
+            "just well",
+            {
+                name: torch.tensor(values, dtype=torch.float64)
+                for name, values in AT_THE_LIMIT.items()
+            },
+            (),
+            "every column stands just at its limit, which is not beyond it",
+        ),
         Case(
             "a missing column",
             {"log": {name: torch.ones(8) for name in NAMES[:3]}},
@@ -320,6 +342,9 @@ is no illness. And NaN is no health: a comparison with NaN is False whichever wa
             hidden=True,
         ),
         _case("again far away", log_of(20, kl=[0.0, 25.0]), (KL,), "KL", hidden=True),
+        _case(
+            "just too far", log_of(8, kl=[0.0] * 6 + [20.4, 20.6]), (KL,), "20.5 nats", hidden=True
+        ),
         _case("again certain", log_of(20, entropy=[1.0, 0.1]), (ENTROPY,), "entropy", hidden=True),
         _case(
             "again low", log_of(20, entropy=[0.25, 0.2]), (), "low entropy all along", hidden=True

@@ -203,16 +203,18 @@ EXERCISE = ExerciseSpec(
     difficulty=3,
     section="Weights from a file",
     statement="""
-The finale trains a `FastGPT2`: `nn.Linear` layers, and a cache of fixed size. GPT-2 files were written for another kind of
-layer, whose weights lie the other way round. Copy every weight to where it belongs, turned where it must be, and set the
-two things that a file does not say: which GELU, and that the head is the table of the embeddings. Equal logits are the
-proof; nearly equal ones are the sign of the wrong GELU.
+The finale trains a `FastGPT2`: `nn.Linear` layers, and a cache of fixed size. GPT-2 files were written for another
+kind of layer, whose weights lie the other way round. Copy every weight to where it belongs, turned where it must be,
+and set the two things that a file does not say: which GELU, and that the head is the table of the embeddings. Equal
+logits are the proof; nearly equal ones are the sign of the wrong GELU.
 """,
     hints=(
         "Which layers were Conv1D? Go by name, not by shape: one of them is square, and then the shape tells nothing.",
-        "Strip `transformer.` from the names in the file. For `c_attn`, `c_proj` and `c_fc` the weight has to be transposed; "
+        "Strip `transformer.` from the names in the file. For `c_attn`, `c_proj` and `c_fc` the weight has to "
+        "be transposed; "
         "embeddings, norms and biases stay as they are.",
-        "tie_head, use_gelu; for each named parameter but lm_head: find it or raise, transpose if it is one of the three, "
+        "tie_head, use_gelu; for each named parameter but lm_head: find it or raise, transpose if it is one of "
+        "the three, "
         "compare shapes or raise, copy the numbers in place.",
     ),
     checks=(
@@ -266,7 +268,8 @@ proof; nearly equal ones are the sign of the wrong GELU.
         Mistake(
             "Conv1D not transposed",
             loads(_Reshaped),
-            "The numbers of c_attn, c_proj and c_fc were only given another shape. (in, out) to (out, in) is a transpose: .T",
+            "The numbers of c_attn, c_proj and c_fc were only given another shape. (in, out) to (out, in) is a "
+            "transpose: .T",
         ),
         Mistake(
             "transposed only where the shapes disagree",
@@ -291,7 +294,8 @@ proof; nearly equal ones are the sign of the wrong GELU.
         Mistake(
             "head not tied",
             loads(_CopiedHead),
-            "The head is a copy of the embeddings: equal now, but the first update moves one without the other. Tie them.",
+            "The head is a copy of the embeddings: equal now, but the first update moves one without the other. "
+            "Tie them.",
         ),
         Mistake(
             "missing weights skipped",

@@ -246,16 +246,19 @@ EXERCISE = ExerciseSpec(
     section="The roofline",
     statement="""
 "A thousand tokens a second" is good on one device and poor on another. A device has two limits: bytes that its memory
-gives in a second, and operations that it does in a second. Work out how much of each writing these responses needed at
-least, and how long that takes at full speed. The larger of the two times, divided by the time it took, is the share of the
-roofline. Count honestly: rows that are over, and steps in which nobody writes, are of no use to anyone.
+gives in a second, and operations that it does in a second. Work out how much of each writing these responses needed
+at least, and how long that takes at full speed. The larger of the two times, divided by the time it took, is the
+share of the roofline. Count honestly: rows that are over, and steps in which nobody writes, are of no use to anyone.
 """,
     hints=(
-        "What does one step read? All weights, once, however many rows there are; and for each row that still writes its own "
+        "What does one step read? All weights, once, however many rows there are; and for each row that still "
+        "writes its own "
         "part of the cache.",
-        "At step n a row's cache holds P + n tokens of 2 L D numbers each; dtype.itemsize bytes a number. Operations: two a "
+        "At step n a row's cache holds P + n tokens of 2 L D numbers each; dtype.itemsize bytes a number. "
+        "Operations: two a "
         "weight for each token that counts.",
-        "written = mask.sum(dim=0) for each step; sum of written times context times 2 L D, plus weights for each step with "
+        "written = mask.sum(dim=0) for each step; sum of written times context times 2 L D, plus weights for "
+        "each step with "
         "written > 0; times itemsize; divide by the limit and the seconds; the same for operations; the larger one.",
     ),
     checks=(
