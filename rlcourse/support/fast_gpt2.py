@@ -92,9 +92,11 @@ class FastGPT2(nn.Module):
             self.ln_f = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
         self.lm_head = nn.Parameter(torch.empty(config.vocab_size, config.n_embd))
         drawn = generator or torch.Generator().manual_seed(0)
-        for parameter in self.parameters():
+        for name, parameter in self.named_parameters():
             if parameter.dim() > 1:
                 nn.init.normal_(parameter, std=0.02, generator=drawn)
+            elif name.endswith("bias"):
+                nn.init.zeros_(parameter)
 
     # Settings
 

@@ -290,7 +290,6 @@ token whose row began with padding? Write one step; it must give the logits that
             rubbish=-20.0,
             hidden=True,
         ),
-        Law(probes.what_was_read_stays, "what the step writes", hidden=True),
     ),
     mistakes=(
         Mistake(
