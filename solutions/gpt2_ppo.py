@@ -208,7 +208,7 @@ def diagnose(log: Mapping[str, Tensor]) -> tuple[str, ...]:
     ``"kl blow-up"``      late ``kl`` is above 20 nats a response
     ``"entropy collapse"`` late ``entropy`` is below 0.3 times the early one
     ``"dead critic"``     late ``explained_variance`` is below 0.1
-    ``"length drift"``    late ``length`` is above 1.5 times the early one, or below the early one divided by 1.5
+    ``"length drift"``    late ``length`` is above twice the early one, or below half of it
     ==================== ======================================================================
 
     A number that is not finite is no sign of health: where a comparison cannot be made because of NaN, the finding is
@@ -234,7 +234,7 @@ def diagnose(log: Mapping[str, Tensor]) -> tuple[str, ...]:
         "kl blow-up": late["kl"] <= 20,
         "entropy collapse": late["entropy"] >= 0.3 * early["entropy"],
         "dead critic": late["explained_variance"] >= 0.1,
-        "length drift": early["length"] / 1.5 <= late["length"] <= 1.5 * early["length"],
+        "length drift": early["length"] / 2 <= late["length"] <= 2 * early["length"],
     }
     return tuple(name for name, fine in healthy.items() if not fine)
     ### END SOLUTION

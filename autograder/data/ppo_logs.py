@@ -19,7 +19,6 @@ RUNS: dict[str, dict[str, Any]] = {
     "healthy": {},
     "no_penalty": {"kl_coef": 0.0},
     "untrained_critic": {"value_coef": 0.0},
-    "fast_and_free": {"kl_coef": 0.0, "learning_rate": 2e-3},
     "cut_off_is_dear": {"missing_end_penalty": 10.0, "kl_coef": 0.05},
 }
 """What differs from the settings of the healthy run."""

@@ -43,7 +43,7 @@ class Doctor:
 
     def length(self) -> bool:
         ratio = self.late("length") / self.early("length")
-        return not 1 / 1.5 <= ratio <= 1.5
+        return not 0.5 <= ratio <= 2
 
     def findings(self) -> tuple[str, ...]:
         self.refuse()
@@ -87,7 +87,7 @@ class _NoLength(Doctor):
 
 class _GrowthOnly(Doctor):
     def length(self) -> bool:
-        return not self.late("length") <= 1.5 * self.early("length")
+        return not self.late("length") <= 2 * self.early("length")
 
 
 class _NegativeOnly(Doctor):
@@ -142,7 +142,7 @@ class _NaNIsFine(Doctor):
 
     def length(self) -> bool:
         ratio = self.late("length") / self.early("length")
-        return ratio > 1.5 or ratio < 1 / 1.5
+        return ratio > 2 or ratio < 0.5
 
 
 class _FirstOnly(Doctor):
@@ -180,7 +180,7 @@ def by_tensors(log: Log) -> tuple[str, ...]:
     if not bool(ends["explained_variance"][1] >= 0.1):
         found.append("dead critic")
     ratio = ends["length"][1] / ends["length"][0]
-    if not bool((ratio <= 1.5) & (1.5 * ratio >= 1)):
+    if not bool((ratio <= 2) & (2 * ratio >= 1)):
         found.append("length drift")
     return tuple(found)
 
@@ -220,7 +220,7 @@ AT_THE_LIMIT = {
     "kl": [0.0, 5.0, 10.0, 20.0],
     "entropy": [10.0, 8.0, 6.0, 3.0],
     "explained_variance": [0.0, 0.1, 0.1, 0.1],
-    "length": [12.0, 10.0, 9.0, 8.0],
+    "length": [12.0, 10.0, 9.0, 6.0],
 }
 
 EXERCISE = ExerciseSpec(
@@ -265,7 +265,7 @@ so write the *healthy* side.
             "explained variance never exceeds 0.08",
         ),
         _case(
-            "longer and longer", log_of(40, length=[12.0, 24.0]), (LENGTH,), "from 12 to 24 tokens"
+            "longer and longer", log_of(40, length=[8.0, 30.0]), (LENGTH,), "from 8 to 30 tokens"
         ),
         _case(
             "shorter and shorter", log_of(40, length=[22.0, 6.0]), (LENGTH,), "from 22 to 6 tokens"
@@ -321,6 +321,10 @@ so write the *healthy* side.
             (),
             "every column stands just at its limit, which is not beyond it",
         ),
+        _stored("healthy", (), "a real run in which all went well"),
+        _stored(
+            "no_penalty", (KL, ENTROPY), "a real run without a price for leaving the reference"
+        ),
         Case(
             "a missing column",
             {"log": {name: torch.ones(8) for name in NAMES[:3]}},
@@ -356,8 +360,8 @@ so write the *healthy* side.
             "critic",
             hidden=True,
         ),
-        _case("again longer", log_of(20, length=[10.0, 18.0]), (LENGTH,), "length", hidden=True),
-        _case("again shorter", log_of(20, length=[20.0, 11.0]), (LENGTH,), "length", hidden=True),
+        _case("again longer", log_of(20, length=[8.0, 28.0]), (LENGTH,), "length", hidden=True),
+        _case("again shorter", log_of(20, length=[20.0, 5.0]), (LENGTH,), "length", hidden=True),
         _case(
             "again an odd last step",
             log_of(12, kl=[2.0] * 11 + [50.0], length=[20.0] * 11 + [35.0]),
@@ -397,6 +401,9 @@ so write the *healthy* side.
             (),
             "a quarter of two steps is one",
             hidden=True,
+        ),
+        _stored(
+            "untrained_critic", (CRITIC,), "a real run whose critic was not trained", hidden=True
         ),
         Case(
             "another missing column",
