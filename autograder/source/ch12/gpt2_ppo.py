@@ -158,7 +158,7 @@ def diagnose(log: Mapping[str, Tensor]) -> tuple[str, ...]:
     ``"kl blow-up"``      late ``kl`` is above 20 nats a response
     ``"entropy collapse"`` late ``entropy`` is below 0.3 times the early one
     ``"dead critic"``     late ``explained_variance`` is below 0.1
-    ``"length drift"``    late ``length`` is above 1.5 times the early one, or below the early one divided by 1.5
+    ``"length drift"``    late ``length`` is above twice the early one, or below half of it
     ==================== ======================================================================
 
     A number that is not finite is no sign of health: where a comparison cannot be made because of NaN, the finding is
