@@ -96,6 +96,8 @@ def fresh(inputs: dict[str, Any]) -> dict[str, Any]:
 def _copy(value: Any) -> Any:
     if isinstance(value, torch.Generator):
         return torch.Generator().manual_seed(value.initial_seed())
+    if isinstance(value, Tensor) and value.is_leaf and not value.requires_grad:
+        return value.clone()  # the same as below, in a tenth of the time
     return copy.deepcopy(value)
 
 

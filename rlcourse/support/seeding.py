@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -44,7 +45,9 @@ def global_rng_state() -> bytes:
     Two equal digests mean that no global random number was drawn in between.
     """
     digest = hashlib.sha256(torch.get_rng_state().numpy().tobytes())
-    digest.update(repr(random.getstate()).encode())
+    _, words, gauss = random.getstate()
+    digest.update(array("L", words))
+    digest.update(repr(gauss).encode())
     state = np.random.get_state(legacy=False)  # noqa: NPY002 (only looked at)
     digest.update(state["state"]["key"].tobytes())
     digest.update(repr((state["state"]["pos"], state["has_gauss"], state["gauss"])).encode())
