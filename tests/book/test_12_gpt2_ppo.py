@@ -26,7 +26,11 @@ CLAIMS = [
     ("rate", 1, 1e7),
     ("roof", 0.01, 150),
     ("first-kl", 0, 1e-4),
-    ("replayed", 0, 0.5),  # other processors round otherwise, and a token may fall to the other side
+    (
+        "replayed",
+        0,
+        0.5,
+    ),  # other processors round otherwise, and a token may fall to the other side
     ("score-early", -0.8, 0.2),
     ("score-late", 1.2, 2.2),
     ("kl-late", 3, 9),
