@@ -40,16 +40,16 @@ def load_gpt2_weights(model: FastGPT2, state_dict: Mapping[str, Tensor]) -> None
     tensors = {name.removeprefix("transformer."): x for name, x in state_dict.items()}
     model.tie_head()
     model.use_gelu("tanh")
-    for name, parameter in model.named_parameters():
-        if name == "lm_head":
+    for key, parameter in model.named_parameters():
+        if key == "lm_head":
             continue
-        if name not in tensors:
-            raise ValueError(f"the file holds no {name}")
-        found = tensors[name]
-        if name.endswith(("c_attn.weight", "c_proj.weight", "c_fc.weight")):
+        if key not in tensors:
+            raise ValueError(f"the file holds no {key}")
+        found = tensors[key]
+        if key.endswith(("c_attn.weight", "c_proj.weight", "c_fc.weight")):
             found = found.T
         if found.shape != parameter.shape:
-            raise ValueError(f"{name}: {tuple(found.shape)} does not fit {tuple(parameter.shape)}")
+            raise ValueError(f"{key}: {tuple(found.shape)} does not fit {tuple(parameter.shape)}")
         parameter.data.copy_(found)
     ### END SOLUTION
 
@@ -116,10 +116,10 @@ def decode_step(model: FastGPT2, token: Tensor, cache: DecodeCache) -> tuple[Ten
         keys, values = cache.keys[layer], cache.values[layer]
         keys.index_copy_(2, cache.used, key.unsqueeze(2))
         values.index_copy_(2, cache.used, value.unsqueeze(2))
-        seen = functional.scaled_dot_product_attention(
+        attended = functional.scaled_dot_product_attention(
             query.unsqueeze(2), keys, values, attn_mask=cache.mask[:, None, None]
         )
-        hidden = model.finish(layer, hidden, seen.squeeze(2))
+        hidden = model.finish(layer, hidden, attended.squeeze(2))
     cache.used.add_(1)
     return model.logits(hidden), cache
     ### END SOLUTION
