@@ -145,6 +145,6 @@ def about(batch: Batch) -> dict[str, float]:
         "score": batch.scores.mean().item(),
         "kl": ratios.sum(dim=1).mean().item(),
         "entropy": -batch.old_log_probs[counted].mean().item(),
-        "entropy": (-batch.old_log_probs[counted]).mean().item(),
+        "explained_variance": float(explained),
         "length": batch.mask.sum(dim=1).mean().item(),
     }
