@@ -1,6 +1,5 @@
-"""A film of Acrobot's swing: two policies side by side, and how it is shown on a page."""
+"""A film of Acrobot's swing: two policies side by side."""
 
-import base64
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -71,19 +70,3 @@ def film(swings: Sequence[Floats], titles: Sequence[str], path: Path) -> tuple[P
             ax.set_title(f"{title}: step {at}")
 
     return animation_mp4(fig, draw, max(map(len, swings)) + 8, path, fps=12, dpi=80)
-
-
-def video_html(movie: Path, poster: Path, label: str) -> str:
-    """A player that holds the film itself, so that the page needs no second file.
-
-    Args:
-        movie: the mp4.
-        poster: the picture that stands until it is played.
-        label: what the film shows, for those who cannot see it.
-    """
-    sources = [base64.b64encode(path.read_bytes()).decode() for path in (movie, poster)]
-    return (
-        f'<video controls muted playsinline preload="none" style="max-width: 100%; height: auto" '
-        f'aria-label="{label}" poster="data:image/png;base64,{sources[1]}">'
-        f'<source src="data:video/mp4;base64,{sources[0]}" type="video/mp4">{label}</video>'
-    )

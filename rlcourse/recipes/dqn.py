@@ -33,7 +33,7 @@ from rlcourse.support.networks import mlp, numpy_forward
 from rlcourse.support.progress import Progress
 from rlcourse.support.rollouts import Rollout
 from rlcourse.support.seeding import draw_seed, make_generator
-from rlcourse.support.training_run import Part, TrainingRun, restore, state_of
+from rlcourse.support.training_run import Part, TrainingRun, restore
 from rlcourse.support.transitions import Transitions
 from rlcourse.value_functions import epsilon_greedy
 
@@ -195,9 +195,9 @@ def train(
         run.log(collector.total_steps, **row)
         progress.report(**row)
         if (index + 1) % config.save_every == 0:
-            run.save(state_of(parts))
+            run.save_parts(parts)
         yield run.rows[-1]
-    run.save(state_of(parts))
+    run.save_parts(parts)
     run.close()
 
 

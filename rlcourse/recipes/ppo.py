@@ -19,7 +19,7 @@ from rlcourse.support.ppo_config import PPOConfig
 from rlcourse.support.progress import Progress
 from rlcourse.support.rollouts import Rollout
 from rlcourse.support.seeding import draw_seed
-from rlcourse.support.training_run import Part, TrainingRun, restore, state_of
+from rlcourse.support.training_run import Part, TrainingRun, restore
 
 Update = Callable[
     [ActorCritic, Rollout, torch.optim.Optimizer, PPOConfig, torch.Generator], dict[str, float]
@@ -217,9 +217,9 @@ def train(
         run.log(collector.total_steps, **row)
         progress.report(**row)
         if (index + 1) % config.save_every == 0:
-            run.save(state_of(parts))
+            run.save_parts(parts)
         yield run.rows[-1]
-    run.save(state_of(parts))
+    run.save_parts(parts)
     run.close()
 
 

@@ -1,5 +1,6 @@
 """Short films for the pages: a drawing that changes, as mp4 with a still picture in front."""
 
+import base64
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,6 +55,22 @@ def animation_mp4(
     poster = film.with_suffix(".png")
     imsave(poster, _pixels(canvas))
     return film, poster
+
+
+def video_html(movie: Path, poster: Path, label: str) -> str:
+    """A player that holds the film itself, so that the page needs no second file.
+
+    Args:
+        movie: the mp4.
+        poster: the picture that stands until it is played.
+        label: what the film shows, for those who cannot see it.
+    """
+    sources = [base64.b64encode(path.read_bytes()).decode() for path in (movie, poster)]
+    return (
+        f'<video controls muted playsinline preload="none" style="max-width: 100%; height: auto" '
+        f'aria-label="{label}" poster="data:image/png;base64,{sources[1]}">'
+        f'<source src="data:video/mp4;base64,{sources[0]}" type="video/mp4">{label}</video>'
+    )
 
 
 def _encode(

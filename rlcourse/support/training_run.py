@@ -134,6 +134,14 @@ class TrainingRun:
             os.fsync(file.fileno())
         beside.replace(self.folder / "checkpoint.pt")
 
+    def save_parts(self, parts: Mapping[str, Part]) -> None:
+        """Save what each part remembers; without a folder, nothing is asked of them.
+
+        So one can train, without a checkpoint, in a world that cannot be told in numbers.
+        """
+        if self.folder is not None:
+            self.save(state_of(parts))
+
     def load(self) -> dict[str, Any] | None:
         """The saved state if there is one to go on from, and ``rows`` up to it; else None.
 

@@ -9,6 +9,19 @@ def measured(lent):
     return lent("05_q_learning", "ql-")
 
 
+@pytest.mark.slow
+def test_the_film_is_on_the_page_with_a_label_and_a_poster(executed):
+    htmls = [
+        output["data"]["text/html"]
+        for cell in executed("05_q_learning").cells
+        for output in cell.get("outputs", ())
+        if "<video" in output.get("data", {}).get("text/html", "")
+    ]
+    assert len(htmls) == 1
+    assert "aria-label=" in htmls[0] and "data:video/mp4;base64," in htmls[0]
+    assert "poster=" in htmls[0] and "http" not in htmls[0]
+
+
 # name, least, most: the text would be wrong outside
 CLAIMS = [
     ("lake-first", 0.5, 1.5),
@@ -47,6 +60,8 @@ CLAIMS = [
     ("icy-live", 0.25, 0.6),
     ("icy-right", 0, 0.2),
     ("icy-largest", 0.63, 0.65),
+    ("film-before", 5, 60),  # "drops the pole"
+    ("film-after", 100, 200),
 ]
 
 

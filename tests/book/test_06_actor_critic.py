@@ -9,6 +9,19 @@ def measured(lent):
     return lent("06_actor_critic", "ac-")
 
 
+@pytest.mark.slow
+def test_the_film_is_on_the_page_with_a_label_and_a_poster(executed):
+    htmls = [
+        output["data"]["text/html"]
+        for cell in executed("06_actor_critic").cells
+        for output in cell.get("outputs", ())
+        if "<video" in output.get("data", {}).get("text/html", "")
+    ]
+    assert len(htmls) == 1
+    assert "aria-label=" in htmls[0] and "data:video/mp4;base64," in htmls[0]
+    assert "poster=" in htmls[0] and "http" not in htmls[0]
+
+
 # name, least, most: the text would be wrong outside
 CLAIMS = [
     ("delta-right", 0, 1e-12),
@@ -34,6 +47,8 @@ CLAIMS = [
     ("leak-share", 20, 80),
     ("leak-size", 5, 30),
     ("leak-typical", 1, 6),
+    ("film-before", 5, 60),  # "drops the pole"
+    ("film-after", 100, 200),
 ]
 
 

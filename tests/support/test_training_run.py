@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -148,3 +149,23 @@ def test_parts_are_put_back_and_others_refused() -> None:
     assert torch.equal(torch.rand(3, generator=again), expected)
     with pytest.raises(ValueError, match=r"holds \['g', 'l'\], this run needs \['g'\]"):
         restore({"g": again}, saved)
+
+
+class Untellable:
+    """A world that cannot be told in numbers, such as one of Box2D."""
+
+    def state_dict(self) -> dict[str, Any]:
+        raise TypeError("no numbers for this")
+
+    def load_state_dict(self, state: Any, /) -> None:
+        raise AssertionError("never saved")
+
+
+def test_parts_are_asked_for_numbers_only_where_they_are_kept(tmp_path: Path) -> None:
+    TrainingRun(None, Settings()).save_parts({"world": Untellable()})
+    with pytest.raises(TypeError, match="no numbers"):
+        TrainingRun(tmp_path / "bad", Settings()).save_parts({"world": Untellable()})
+    generator = torch.Generator().manual_seed(3)
+    TrainingRun(tmp_path / "good", Settings()).save_parts({"generator": generator})
+    state = TrainingRun(tmp_path / "good", Settings(), resume=True).load()
+    assert state is not None and torch.equal(state["generator"], generator.get_state())
