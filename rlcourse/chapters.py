@@ -75,6 +75,11 @@ CHAPTERS: tuple[Chapter, ...] = (
         "What came after",
         ("ppo", "reward_model", "instruct_gpt"),
         label="Epilogue",
+    Chapter(
+        12,
+        "gpt2_ppo",
+        "Finale: PPO fine-tune of a small GPT-2 on a GPU",
+        ("ppo", "language_policy", "reward_model"),
     ),
 )
 

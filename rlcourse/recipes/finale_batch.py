@@ -1,0 +1,150 @@
+"""Settings of the finale, and the batch that one of its steps trains on."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from rlcourse.actor_critic import explained_variance, gae
+from rlcourse.baselines import standardize
+from rlcourse.gpt2_ppo import Microbatch
+
+PROMPT_TOKENS = 4
+"""Of a snippet; the end token stands in front of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class FinaleConfig:
+    """Settings of a run, the same on every device.
+
+    Raises:
+        ValueError: if a number lies outside its range.
+    """
+
+    base: str = "shipped"
+    """``"shipped"``, ``"random"``, or a folder with a GPT-2; see ``load_policy``."""
+    steps: int = 40
+    """Each writes one batch and trains on it."""
+    batch: int = 64
+    """Responses in a step, over all processes."""
+    minibatch: int = 32
+    """Responses in an update, over all processes."""
+    micro_tokens: int = 2048
+    """Largest rectangle of tokens that is held at once; halved when memory runs out."""
+    room: int = 24
+    """N, tokens of a response at most, its end among them."""
+    epochs: int = 2
+    """Times that each response is trained on."""
+    learning_rate: float = 3e-4
+    """Of AdamW at the start; falls in a straight line to 0."""
+    kl_coef: float = 0.2
+    """What a nat away from the reference costs."""
+    lam: float = 0.95
+    """Of ``gae``."""
+    clip_eps: float = 0.2
+    """Of the policy and of the critic."""
+    value_coef: float = 0.1
+    """Weight of the critic's loss."""
+    max_grad_norm: float = 1.0
+    """Length to which a longer gradient is shortened, after all microbatches are in."""
+    missing_end_penalty: float = 1.0
+    """A response that was cut off has at most 0 for its score, less this."""
+    checkpoint_every: int = 20
+    """Steps between two checkpoints."""
+    seed: int = 0
+    """Of prompts, responses and minibatches."""
+
+    def __post_init__(self) -> None:
+        for name in (
+            "steps",
+            "batch",
+            "minibatch",
+            "micro_tokens",
+            "room",
+            "epochs",
+            "checkpoint_every",
+        ):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.micro_tokens < PROMPT_TOKENS + 1 + self.room:
+            raise ValueError(
+                f"micro_tokens={self.micro_tokens} do not hold one response of {self.room} tokens"
+            )
+        if not 0.0 <= self.lam <= 1.0 or self.kl_coef < 0.0 or self.clip_eps <= 0.0:
+            raise ValueError(
+                "lam must lie in [0, 1], kl_coef not be negative, clip_eps be positive"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Responses of all processes and what was worked out about them once; (B, N) unless said otherwise."""
+
+    tokens: Tensor
+    """(B, P+N) int64."""
+    mask: Tensor
+    old_log_probs: Tensor
+    ref_log_probs: Tensor
+    old_values: Tensor
+    advantages: Tensor
+    returns: Tensor
+    scores: Tensor
+    """(B,)."""
+
+    def rows(self, places: Tensor) -> Microbatch:
+        """Some rows, less the columns that none of them reaches."""
+        mask = self.mask[places]
+        steps = max(1, int(mask.sum(dim=1).max()))
+        prompt = self.tokens.shape[1] - self.mask.shape[1]
+        names = ("old_log_probs", "old_values", "advantages", "returns")
+        part = {name: getattr(self, name)[places, :steps] for name in names}
+        return {**part, "mask": mask[:, :steps], "tokens": self.tokens[places, : prompt + steps]}
+
+
+def paid(scores: Tensor, log_ratios: Tensor, mask: Tensor, kl_coef: float) -> Tensor:
+    """(B, N) what each token is paid: minus the price of leaving the reference; at the end, the score as well.
+
+    (Ziegler et al., 2019, section 2.1.)
+
+    Args:
+        scores: (B,).
+        log_ratios: (B, N) log-probability under the policy, less that under the reference.
+        mask: (B, N) 1 on the tokens of a response.
+        kl_coef: the price of a nat.
+    """
+    last = mask - functional.pad(mask[:, 1:], (0, 1))
+    return mask * (last * scores.unsqueeze(1) - kl_coef * log_ratios)
+
+
+def advantages_of(
+    rewards: Tensor, values: Tensor, mask: Tensor, lam: float
+) -> tuple[Tensor, Tensor]:
+    """Advantages, standardized over all tokens of the batch, and returns; both (B, N) and 0 behind the end.
+
+    A response is an episode that ends with its last token, whether it was the end token or the room was used up.
+
+    Args:
+        rewards: (B, N).
+        values: (B, N) of the critic before each token.
+        mask: (B, N).
+        lam: of ``gae``.
+    """
+    values = values * mask
+    after, going = (functional.pad(x[:, 1:], (0, 1)) for x in (values, mask))
+    found = gae(rewards, going, values, after, 1 - going, lam)
+    return mask * standardize(found, mask), mask * (found + values)
+
+
+def about(batch: Batch) -> dict[str, float]:
+    """What a log should say of a batch before it is trained on; names as in chapter 12's ``diagnose``."""
+    counted = batch.mask > 0
+    ratios = torch.where(counted, batch.old_log_probs - batch.ref_log_probs, 0.0)
+    explained = explained_variance(batch.old_values[counted], batch.returns[counted])
+    return {
+        "score": batch.scores.mean().item(),
+        "kl": ratios.sum(dim=1).mean().item(),
+        "entropy": -batch.old_log_probs[counted].mean().item(),
+        "explained_variance": float(explained),
+        "length": batch.mask.sum(dim=1).mean().item(),
+    }

@@ -1,0 +1,134 @@
+"""Keeps a run of the finale alive: log, checkpoints, an orderly end. ``python -m rlcourse.recipes.finale_run --help``.
+
+Every ``checkpoint_every`` steps the state is saved in one piece; a run that goes on from there computes the same
+numbers as one that was never cut. On SIGTERM, which clusters send before they take a machine back, the step is
+finished and saved. A loss that is not finite stops the run, with the last good checkpoint and the step in the message.
+"""
+
+import argparse
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from rlcourse.recipes.finale_batch import FinaleConfig
+from rlcourse.recipes.ppo_gpt2 import Finale
+from rlcourse.support.processes import leave
+from rlcourse.support.progress import Progress
+from rlcourse.support.training_run import Part, TrainingRun, restore, state_of
+
+
+def run_finale(
+    config: FinaleConfig,
+    folder: str | Path | None = None,
+    *,
+    resume: bool = False,
+    device: str | None = None,
+    quiet: bool | None = None,
+) -> tuple[Finale, list[dict[str, float]]]:
+    """Train from the start, or from the checkpoint in the folder.
+
+    Args:
+        config: settings.
+        folder: for ``progress.csv``, ``checkpoint.pt`` and TensorBoard's files; None keeps nothing.
+        resume: whether to go on from a checkpoint that is there.
+        device: where; by default a GPU if there is one.
+        quiet: whether to show no progress bar; by default the environment decides.
+
+    Returns:
+        the models, and one row of numbers for each step.
+
+    Raises:
+        FloatingPointError: if the loss is no finite number any more; says at which step.
+        FileExistsError: if the folder holds a run and ``resume`` is not asked for.
+    """
+    finale = Finale(config, device)
+    first = finale.processes.rank == 0
+    run = TrainingRun(folder if first or resume else None, config, resume)
+    parts: dict[str, Part] = {"trained": finale.trained, "optimizer": finale.optimizer}
+    begin = 0
+    if (state := run.load()) is not None:
+        begin, finale.micro_tokens = state.pop("step"), state.pop("micro_tokens")
+        restore(parts, state)
+        finale.renew_writer()
+    with stop_asked_for() as stop:
+        bar = Progress(range(begin, config.steps), "PPO", quiet=quiet if first else True)
+        for step in bar:
+            numbers = one_step(finale, step)
+            run.log(step + 1, **numbers)
+            bar.report(**numbers)
+            cut = finale.processes.any_of(bool(stop), finale.device)
+            if first and (cut or (step + 1) % config.checkpoint_every == 0):
+                saved = {"step": step + 1, "micro_tokens": finale.micro_tokens}
+                run.save(state_of(parts) | saved)
+            if cut:
+                break
+    run.close()
+    return finale, run.rows
+
+
+def one_step(finale: Finale, step: int) -> dict[str, float]:
+    """A step of PPO.
+
+    Raises:
+        FloatingPointError: with the step, if the loss is not finite.
+    """
+    try:
+        return finale.step(step)
+    except FloatingPointError as error:
+        raise FloatingPointError(
+            f"step {step + 1}: {error}. The last checkpoint is on disk; "
+            "look at kl and approx_kl of the steps before, and try half the learning rate"
+        ) from error
+
+
+@contextmanager
+def stop_asked_for() -> Iterator[list[int]]:
+    """A list that fills when SIGTERM arrives; what was set up before is set up again afterwards."""
+    asked = list[int]()
+
+    def note(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+
+    before: Any = None
+    try:
+        before = signal.signal(signal.SIGTERM, note)
+    except ValueError:  # not in the main thread: then nobody can ask
+        yield asked
+        return
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def parser() -> argparse.ArgumentParser:
+    """One option for each setting."""
+    made = argparse.ArgumentParser(description="PPO on a small GPT-2, on a CPU or on GPUs.")
+    made.add_argument("--folder", required=True, help="where to keep log and checkpoints")
+    made.add_argument(
+        "--resume", action="store_true", help="go on from the checkpoint in the folder"
+    )
+    made.add_argument("--device", help="cpu or cuda; by default a GPU if there is one")
+    for setting in fields(FinaleConfig):
+        kind = type(setting.default)
+        option = "--" + setting.name.replace("_", "-")
+        made.add_argument(option, type=kind, default=setting.default)
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run from the command line."""
+    chosen = vars(parser().parse_args(arguments))
+    folder, resume, device = (chosen.pop(name) for name in ("folder", "resume", "device"))
+    _, rows = run_finale(FinaleConfig(**chosen), folder, resume=resume, device=device)
+    print(f"{len(rows)} steps; the log is {Path(folder) / 'progress.csv'}")
+    leave()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,272 @@
+"""The finale on a CPU: each fast path equals a plain one, and a run survives what happens to runs."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+import rlcourse
+
+ROOT = Path(__file__).resolve().parents[2]
+rlcourse.overlay(ROOT / "solutions")
+
+from rlcourse.language_policy import token_log_probs  # noqa: E402
+from rlcourse.recipes import finale_run  # noqa: E402
+from rlcourse.recipes.fast_writing import draw, write_fast  # noqa: E402
+from rlcourse.recipes.finale_batch import FinaleConfig, advantages_of, paid  # noqa: E402
+from rlcourse.recipes.finale_models import fast_copy, load_policy, refuse_small  # noqa: E402
+from rlcourse.recipes.ppo_gpt2 import Finale  # noqa: E402
+from rlcourse.recipes.review_writer import film_part, film_prompts, load_base  # noqa: E402
+from rlcourse.support.processes import Processes  # noqa: E402
+from rlcourse.support.seeding import make_generator  # noqa: E402
+
+SMALL = FinaleConfig(steps=2, batch=8, minibatch=4, room=6, epochs=2, checkpoint_every=1)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def prompts():
+    return film_prompts(film_part("val"), 6)
+
+
+@pytest.fixture(scope="module")
+def uniforms():
+    return torch.rand(6, 12, generator=make_generator(1))
+
+
+def test_the_fast_model_computes_what_the_plain_one_does(prompts):
+    plain = load_base()
+    with torch.no_grad():
+        torch.testing.assert_close(fast_copy(plain)(prompts), plain(prompts))
+
+
+def test_log_probs_noted_while_writing_are_those_of_a_full_pass(prompts, uniforms):
+    model = fast_copy(load_base())
+    found = write_fast(model, prompts, uniforms, eos_id=0, temperature=0.8)
+    with torch.no_grad():
+        logits = load_base()(found.tokens) / 0.8
+    again = token_log_probs(logits, found.tokens)[:, found.prompt_length - 1 :]
+    assert found.mask.sum() > 30
+    torch.testing.assert_close(found.log_probs, again * found.mask, atol=1e-5, rtol=1e-5)
+
+
+def test_behind_the_end_nothing_is_written(prompts):
+    ends = torch.zeros(
+        6, 5
+    )  # a uniform number of 0 draws the first token that is possible: the end
+    found = write_fast(fast_copy(load_base()), prompts, ends, eos_id=0)
+    assert (found.responses == 0).all()
+    assert found.mask.tolist() == [[1.0, 0.0, 0.0, 0.0, 0.0]] * 6
+
+
+def test_draws_follow_the_probabilities():
+    log_probs = torch.tensor([[0.2, 0.5, 0.3]]).log()
+    uniforms = torch.tensor([0.0, 0.19, 0.21, 0.69, 0.71, 0.999])
+    found = draw(log_probs.expand(6, -1), uniforms)
+    assert found.tolist() == [0, 0, 1, 1, 2, 2]
+
+
+def test_what_is_paid_adds_up():
+    mask = torch.tensor([[1.0, 1.0, 0.0], [1.0, 1.0, 1.0]])
+    ratios = torch.tensor([[1.0, 2.0, 9.0], [0.5, 0.5, 0.5]])
+    rewards = paid(torch.tensor([4.0, -1.0]), ratios, mask, 0.5)
+    assert rewards.tolist() == [[-0.5, 3.0, 0.0], [-0.25, -0.25, -1.25]]
+
+
+def test_nothing_is_bootstrapped_past_the_end():
+    mask = torch.tensor([[1.0, 1.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]])
+    values = torch.tensor([[1.0, 2.0, 50.0, 50.0], [1.0, 1.0, 1.0, 1.0]])
+    _, returns = advantages_of(torch.zeros(2, 4), values, mask, lam=1.0)
+    assert returns.abs().max() < 1e-6
+
+
+@pytest.fixture(scope="module")
+def finale():
+    torch.set_num_threads(1)
+    return Finale(SMALL, "cpu")
+
+
+def test_before_the_first_update_kl_is_0_and_every_ratio_1(finale):
+    batch = finale.collect(0)
+    assert torch.allclose(batch.old_log_probs, batch.ref_log_probs * batch.mask, atol=1e-4)
+    again = finale.log_probs(finale.trained.actor, batch.tokens, SMALL.room)
+    assert torch.allclose(again * batch.mask, batch.old_log_probs, atol=1e-4)
+
+
+def _gradients(finale, micro_tokens):
+    finale.micro_tokens = micro_tokens
+    finale.seen = []
+    batch = finale.collect(0)
+    kept = {name: x.clone() for name, x in finale.trained.state_dict().items()}
+    finale.update(batch, torch.arange(8))
+    found = {
+        name: p.grad.clone() for name, p in finale.trained.named_parameters() if p.grad is not None
+    }
+    finale.trained.load_state_dict(kept)
+    return found, len(finale.seen)
+
+
+def test_microbatches_give_the_gradient_of_the_whole(finale):
+    whole, parts = _gradients(finale, 10_000)
+    cut, more = _gradients(finale, 24)
+    assert parts == 1 and more > 3
+    for name, gradient in whole.items():
+        torch.testing.assert_close(cut[name], gradient, atol=1e-6, rtol=1e-4)
+
+
+def test_a_run_that_went_on_equals_one_that_was_not_cut(tmp_path, monkeypatch):
+    _, straight = finale_run.run_finale(SMALL, device="cpu", quiet=True)
+    stops = iter([True, False])
+    monkeypatch.setattr(Processes, "any_of", lambda *_: next(stops))
+    _, first = finale_run.run_finale(SMALL, tmp_path / "run", device="cpu", quiet=True)
+    assert len(first) == 1
+    _, both = finale_run.run_finale(SMALL, tmp_path / "run", resume=True, device="cpu", quiet=True)
+    assert both == straight
+
+
+def test_memory_that_runs_out_halves_the_microbatch(finale, monkeypatch, capsys):
+    finale.micro_tokens, calls, right = 64, [], finale.update
+
+    def tight(batch, rows):
+        calls.append(finale.micro_tokens)
+        if finale.micro_tokens > 20:
+            raise torch.OutOfMemoryError("pretended")
+        return right(batch, rows)
+
+    monkeypatch.setattr(finale, "update", tight)
+    finale.seen = []
+    finale.update_or_halve(finale.collect(0), torch.arange(4))
+    assert calls == [64, 32, 16] and "32 tokens instead of 64" in capsys.readouterr().out
+
+
+def test_where_not_even_one_response_fits_memory_is_out(finale, monkeypatch):
+    def never(batch, rows):
+        raise torch.OutOfMemoryError("pretended")
+
+    finale.micro_tokens = 64
+    monkeypatch.setattr(finale, "update", never)
+    with pytest.raises(torch.OutOfMemoryError):
+        finale.update_or_halve(finale.collect(0), torch.arange(4))
+
+
+def test_a_loss_that_is_no_number_stops_with_the_step_and_changes_nothing(monkeypatch):
+    finale = Finale(SMALL, "cpu")
+    before = {name: x.clone() for name, x in finale.trained.state_dict().items()}
+    monkeypatch.setattr(
+        finale, "values", lambda tokens, new: torch.full((len(tokens), new), torch.nan)
+    )
+    with pytest.raises(FloatingPointError, match="step 1: the loss is nan"):
+        finale_run.one_step(finale, 0)
+    after = finale.trained.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"steps": 0}, "steps must be at least 1"),
+        ({"micro_tokens": 20}, "do not hold one response"),
+        ({"lam": 1.5}, "lam must lie"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(change, said):
+    with pytest.raises(ValueError, match=said):
+        replace(FinaleConfig(), **change)
+
+
+def test_a_folder_without_a_tokenizer_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="tokenizer.json"):
+        load_policy(str(tmp_path))
+
+
+def test_a_gpt2_from_a_folder(tmp_path):
+    from rlcourse.support.gpt2_weights import save_gpt2
+    from rlcourse.support.tokenizer import load_tokenizer
+
+    save_gpt2(load_base(), tmp_path)
+    load_tokenizer().save(str(tmp_path / "tokenizer.json"))
+    model, vocabulary = load_policy(str(tmp_path))
+    rows = vocabulary.prompts(["This film is a masterpiece of its kind."], 4)
+    assert vocabulary.end_id == 0 and rows.shape == (1, 5)
+    with torch.no_grad():
+        torch.testing.assert_close(model(rows), load_base()(rows))
+
+
+def test_too_small_a_gpu_is_refused(monkeypatch):
+    little = type("Properties", (), {"total_memory": 10**9})()
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: little)
+    with pytest.raises(ValueError, match=r"1\.0 GB"):
+        refuse_small(torch.device("cuda"), 5 * 10**9)
+
+
+def _start(*extra, processes=1):
+    environment = os.environ | {
+        "RLCOURSE_OVERLAY": str(ROOT / "solutions"),
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "1",
+        "RLCOURSE_PROGRESS": "0",
+    }
+    launch = [sys.executable, "-m"]
+    if processes > 1:
+        launch += ["torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m"]
+    settings = ["--batch=8", "--minibatch=4", "--room=6", "--device=cpu"]
+    command = [*launch, "rlcourse.recipes.finale_run", *settings, *extra]
+    return subprocess.Popen(command, env=environment, text=True, stderr=subprocess.PIPE)
+
+
+def _log(folder):
+    text = (folder / "progress.csv").read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines()))
+
+
+@pytest.mark.slow
+def test_two_processes_compute_what_one_does(tmp_path):
+    for count in (1, 2):
+        run = _start("--steps=2", f"--folder={tmp_path / str(count)}", processes=count)
+        _, errors = run.communicate(timeout=200)
+        assert run.returncode == 0, errors
+    one, two = _log(tmp_path / "1"), _log(tmp_path / "2")
+    assert len(one) == len(two) == 2
+    for a, b in zip(one, two, strict=True):
+        for name, value in a.items():
+            assert float(b[name]) == pytest.approx(float(value), abs=2e-6, rel=2e-6), name
+
+
+@pytest.mark.slow
+def test_sigterm_saves_and_ends_in_order(tmp_path):
+    run = _start("--steps=500", f"--folder={tmp_path / 'run'}", "--checkpoint-every=400")
+    log = tmp_path / "run" / "progress.csv"
+    for _ in range(600):
+        if log.exists() and log.stat().st_size > 200:
+            break
+        try:
+            run.wait(timeout=0.2)
+        except subprocess.TimeoutExpired:
+            continue
+    run.send_signal(signal.SIGTERM)
+    _, errors = run.communicate(timeout=60)
+    assert run.returncode == 0, errors
+    saved = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+    assert saved["state"]["step"] == len(_log(tmp_path / "run")) < 500
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["batch"] == 8
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+def test_a_recorded_step_writes_what_a_plain_one_does(prompts, uniforms):
+    model = fast_copy(load_base())
+    plain = write_fast(model, prompts, uniforms, eos_id=0)
+    recorded = write_fast(model.cuda(), prompts.cuda(), uniforms.cuda(), eos_id=0)
+    assert torch.equal(recorded.tokens.cpu(), plain.tokens)
+    torch.testing.assert_close(recorded.log_probs.cpu(), plain.log_probs, atol=1e-3, rtol=1e-3)
