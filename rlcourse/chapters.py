@@ -70,16 +70,17 @@ CHAPTERS: tuple[Chapter, ...] = (
     Chapter(10, "reward_model", "Reward models from human preferences", ("language_policy",)),
     Chapter(11, "instruct_gpt", "InstructGPT", ("ppo", "language_policy", "reward_model")),
     Chapter(
+        12,
+        "gpt2_ppo",
+        "Finale: PPO fine-tune of a small GPT-2 on a GPU",
+        ("ppo", "language_policy", "reward_model", "instruct_gpt"),
+    ),
+    Chapter(
         13,
         "preference_optimization",
         "What came after",
         ("ppo", "reward_model", "instruct_gpt"),
         label="Epilogue",
-    Chapter(
-        12,
-        "gpt2_ppo",
-        "Finale: PPO fine-tune of a small GPT-2 on a GPU",
-        ("ppo", "language_policy", "reward_model"),
     ),
 )
 
