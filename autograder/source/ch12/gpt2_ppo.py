@@ -154,12 +154,12 @@ def diagnose(log: Mapping[str, Tensor]) -> tuple[str, ...]:
     *Early* is the mean over the first quarter of the steps, *late* that over the last quarter; a quarter is the number
     of steps divided by 4, rounded down, and at least 1.
 
-    ==================== ======================================================================
-    ``"kl blow-up"``      late ``kl`` is above 20 nats a response
+    ====================== ====================================================================
+    ``"kl blow-up"``       late ``kl`` is above 20 nats a response
     ``"entropy collapse"`` late ``entropy`` is below 0.3 times the early one
-    ``"dead critic"``     late ``explained_variance`` is below 0.1
-    ``"length drift"``    late ``length`` is above twice the early one, or below half of it
-    ==================== ======================================================================
+    ``"dead critic"``      late ``explained_variance`` is below 0.1
+    ``"length drift"``     late ``length`` is above twice the early one, or below half of it
+    ====================== ====================================================================
 
     A number that is not finite is no sign of health: where a comparison cannot be made because of NaN, the finding is
     made.
