@@ -197,10 +197,30 @@ def log_of(steps: int, **changed: list[float]) -> dict[str, Tensor]:
     return found
 
 
+def exact_findings(log: Log) -> tuple[str, ...]:
+    """The table of the exercise in plain numbers, with sums that are rounded once."""
+
+    def ends(name: str) -> tuple[float, float]:
+        numbers = log[name].tolist()
+        quarter = max(len(numbers) // 4, 1)
+        return math.fsum(numbers[:quarter]) / quarter, math.fsum(numbers[-quarter:]) / quarter
+
+    entropy, length = ends("entropy"), ends("length")
+    well = (
+        (KL, ends("kl")[1] <= 20),
+        (ENTROPY, entropy[1] >= 0.3 * entropy[0]),
+        (CRITIC, ends("explained_variance")[1] >= 0.1),
+        (LENGTH, length[0] / 2 <= length[1] <= 2 * length[0]),
+    )
+    return tuple(name for name, healthy in well if not healthy)
+
+
 def _case(
     name: str, log: dict[str, Tensor], found: tuple[str, ...], message: str, hidden: bool = False
 ) -> Case:
-    return Case(name, {"log": log}, message, expected=found, hidden=hidden)
+    if exact_findings(log) != found:
+        raise ValueError(f"{name}: the oracle finds {exact_findings(log)}")
+    return Case(name, {"log": log}, message, oracle=exact_findings, hidden=hidden)
 
 
 def _stored(name: str, found: tuple[str, ...], message: str, hidden: bool = False) -> Case:
