@@ -4,10 +4,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from rlcourse.actor_critic import explained_variance, gae
-from rlcourse.baselines import standardize
+from rlcourse.actor_critic import explained_variance
 from rlcourse.gpt2_ppo import Microbatch
 
 PROMPT_TOKENS = 4
@@ -100,40 +98,6 @@ class Batch:
         names = ("old_log_probs", "old_values", "advantages", "returns")
         part = {name: getattr(self, name)[places, :steps] for name in names}
         return {**part, "mask": mask[:, :steps], "tokens": self.tokens[places, : prompt + steps]}
-
-
-def paid(scores: Tensor, log_ratios: Tensor, mask: Tensor, kl_coef: float) -> Tensor:
-    """(B, N) what each token is paid: minus the price of leaving the reference; at the end, the score as well.
-
-    (Ziegler et al., 2019, section 2.1.)
-
-    Args:
-        scores: (B,).
-        log_ratios: (B, N) log-probability under the policy, less that under the reference.
-        mask: (B, N) 1 on the tokens of a response.
-        kl_coef: the price of a nat.
-    """
-    last = mask - functional.pad(mask[:, 1:], (0, 1))
-    return mask * (last * scores.unsqueeze(1) - kl_coef * log_ratios)
-
-
-def advantages_of(
-    rewards: Tensor, values: Tensor, mask: Tensor, lam: float
-) -> tuple[Tensor, Tensor]:
-    """Advantages, standardized over all tokens of the batch, and returns; both (B, N) and 0 behind the end.
-
-    A response is an episode that ends with its last token, whether it was the end token or the room was used up.
-
-    Args:
-        rewards: (B, N).
-        values: (B, N) of the critic before each token.
-        mask: (B, N).
-        lam: of ``gae``.
-    """
-    values = values * mask
-    after, going = (functional.pad(x[:, 1:], (0, 1)) for x in (values, mask))
-    found = gae(rewards, going, values, after, 1 - going, lam)
-    return mask * standardize(found, mask), mask * (found + values)
 
 
 def about(batch: Batch) -> dict[str, float]:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from rlcourse.gpt2_ppo import Microbatch, accumulate_gradients, bucket_by_length
+from rlcourse.instruct_gpt import kl_shaped_rewards, response_advantages
 from rlcourse.ppo import (
     approx_kl,
     clip_fraction,
@@ -28,8 +29,6 @@ from rlcourse.recipes.finale_batch import (
     Batch,
     FinaleConfig,
     about,
-    advantages_of,
-    paid,
 )
 from rlcourse.recipes.finale_models import (
     Judge,
@@ -44,6 +43,7 @@ from rlcourse.recipes.reward_model import load_reward_model
 from rlcourse.support.fast_gpt2 import FastGPT2
 from rlcourse.support.generation import Generation
 from rlcourse.support.processes import join
+from rlcourse.support.responses import ended, penalize_missing_end
 from rlcourse.support.seeding import make_generator
 
 
@@ -138,14 +138,14 @@ class Finale:
     def judged(self, found: Generation) -> Tensor:
         """(B,) scores; one that was cut off gets 0 at most, less the penalty."""
         scores = self.judge.scores(self.vocabulary.texts(found.tokens))
-        over = ((found.responses == self.vocabulary.end_id) & (found.mask > 0)).any(dim=1)
-        return torch.where(over, scores, scores.clamp(max=0.0) - self.config.missing_end_penalty)
+        over = ended(found, self.vocabulary.end_id)
+        return penalize_missing_end(scores, over, self.config.missing_end_penalty)
 
     def finished(self, tokens: Tensor, mask: Tensor, *rest: Tensor) -> Batch:
         """Rewards, advantages and returns of the whole batch, the same in every process."""
         log_probs, ref_log_probs, values, scores = rest
-        rewards = paid(scores, log_probs - ref_log_probs, mask, self.config.kl_coef)
-        advantages, returns = advantages_of(rewards, values, mask, self.config.lam)
+        rewards = kl_shaped_rewards(scores, log_probs, ref_log_probs, mask, self.config.kl_coef)
+        advantages, returns = response_advantages(rewards, values, mask, 1.0, self.config.lam)
         return Batch(tokens, mask, log_probs, ref_log_probs, values, advantages, returns, scores)
 
     def loss(self, trained: nn.Module, part: Microbatch) -> Tensor:

@@ -17,10 +17,11 @@ import rlcourse
 ROOT = Path(__file__).resolve().parents[2]
 rlcourse.overlay(ROOT / "solutions")
 
+from rlcourse.instruct_gpt import kl_shaped_rewards, response_advantages  # noqa: E402
 from rlcourse.language_policy import token_log_probs  # noqa: E402
 from rlcourse.recipes import finale_run  # noqa: E402
 from rlcourse.recipes.fast_writing import draw, write_fast  # noqa: E402
-from rlcourse.recipes.finale_batch import FinaleConfig, advantages_of, paid  # noqa: E402
+from rlcourse.recipes.finale_batch import FinaleConfig  # noqa: E402
 from rlcourse.recipes.finale_models import fast_copy, load_policy, refuse_small  # noqa: E402
 from rlcourse.recipes.ppo_gpt2 import Finale  # noqa: E402
 from rlcourse.recipes.review_writer import film_part, film_prompts, load_base  # noqa: E402
@@ -80,14 +81,14 @@ def test_draws_follow_the_probabilities():
 def test_what_is_paid_adds_up():
     mask = torch.tensor([[1.0, 1.0, 0.0], [1.0, 1.0, 1.0]])
     ratios = torch.tensor([[1.0, 2.0, 9.0], [0.5, 0.5, 0.5]])
-    rewards = paid(torch.tensor([4.0, -1.0]), ratios, mask, 0.5)
+    rewards = kl_shaped_rewards(torch.tensor([4.0, -1.0]), ratios, torch.zeros(2, 3), mask, 0.5)
     assert rewards.tolist() == [[-0.5, 3.0, 0.0], [-0.25, -0.25, -1.25]]
 
 
 def test_nothing_is_bootstrapped_past_the_end():
     mask = torch.tensor([[1.0, 1.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]])
     values = torch.tensor([[1.0, 2.0, 50.0, 50.0], [1.0, 1.0, 1.0, 1.0]])
-    _, returns = advantages_of(torch.zeros(2, 4), values, mask, lam=1.0)
+    _, returns = response_advantages(torch.zeros(2, 4), values, mask, 1.0, 1.0)
     assert returns.abs().max() < 1e-6
 
 
