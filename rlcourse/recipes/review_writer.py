@@ -86,9 +86,18 @@ def ended(found: Generation) -> float:
     return float(((found.responses == END_ID) & (found.mask > 0)).any(dim=1).float().mean())
 
 
-def distinct_pairs(found: Generation) -> float:
-    """Different pairs of neighbouring tokens, as a share of all pairs in the responses (Li et al., 2016)."""
-    inside = (found.mask[:, 1:] > 0).nonzero().tolist()
+def distinct_pairs(found: Generation, ends: bool = True) -> float:
+    """Different pairs of neighbouring tokens, as a share of all pairs in the responses (distinct-2; Li et al., 2016).
+
+    Args:
+        found: what was written.
+        ends: whether the last token of a text and the end token behind it are a pair. Where responses are short, and
+            most texts close with a full stop, these pairs make them seem alike.
+    """
+    counted = found.mask > 0
+    if not ends:
+        counted &= found.responses != END_ID
+    inside = (counted[:, :-1] & counted[:, 1:]).nonzero().tolist()
     rows = found.responses.tolist()
     pairs = [(rows[b][t], rows[b][t + 1]) for b, t in inside]
     return len(set(pairs)) / max(len(pairs), 1)

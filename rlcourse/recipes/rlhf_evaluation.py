@@ -16,7 +16,7 @@ from importlib.util import find_spec
 import torch
 from torch import Tensor
 
-from rlcourse.recipes.review_writer import film_part, write
+from rlcourse.recipes.review_writer import distinct_pairs, film_part, write
 from rlcourse.recipes.reward_model import RewardModel, load_reward_model
 from rlcourse.recipes.word_judge import WordJudge, train_word_judge
 from rlcourse.support.generation import Generation
@@ -94,18 +94,6 @@ def response_kls(policy: GPT2, reference: GPT2, found: Generation) -> Tensor:
     return (exact * found.mask).sum(dim=1)
 
 
-def distinct_pairs(found: Generation) -> float:
-    """Different pairs of neighbouring tokens in the responses, as a share of all (distinct-2; Li et al., 2016).
-
-    Of the texts only: a full stop with the end token behind it is no pair, or short responses would seem alike.
-    """
-    text = (found.mask > 0) & (found.responses != END_ID)
-    inside = (text[:, :-1] & text[:, 1:]).nonzero().tolist()
-    rows = found.responses.tolist()
-    pairs = [(rows[b][t], rows[b][t + 1]) for b, t in inside]
-    return len(set(pairs)) / max(len(pairs), 1)
-
-
 @dataclass(frozen=True, slots=True)
 class Response:
     """One response and what was found of it."""
@@ -140,7 +128,7 @@ class Evaluation:
     responses: tuple[Response, ...]
     """One a prompt, in the order of the prompts."""
     distinct: float
-    """As ``distinct_pairs``."""
+    """As ``distinct_pairs`` without ends."""
 
     def mean(self, name: str) -> float:
         """Mean of one entry of the responses."""
@@ -223,7 +211,7 @@ class Evaluator:
         }
         columns["ridge"] = ridge_judge().score(texts)
         columns["vader"] = vader(texts) if vader else torch.full((len(texts),), math.nan)
-        return Evaluation(_responses(found, texts, kls, columns), distinct_pairs(found))
+        return Evaluation(_responses(found, texts, kls, columns), distinct_pairs(found, ends=False))
 
 
 def _responses(

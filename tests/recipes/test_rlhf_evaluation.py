@@ -114,9 +114,9 @@ def test_distinct_counts_pairs_of_text_and_no_end(ev):
     tokens = torch.tensor([[9, 5, 6, e], [9, 5, 6, 5], [9, 7, e, e]])
     mask = torch.tensor([[1.0, 1, 1], [1, 1, 1], [1, 1, 0]])
     found = Generation(tokens, torch.zeros(3, 3), mask)
-    assert ev.distinct_pairs(found) == pytest.approx(2 / 3)  # (5, 6), (5, 6), (6, 5)
+    assert ev.distinct_pairs(found, ends=False) == pytest.approx(2 / 3)  # (5, 6), (5, 6), (6, 5)
     short = Generation(tokens[2:], torch.zeros(1, 3), mask[2:])
-    assert ev.distinct_pairs(short) == 0.0
+    assert ev.distinct_pairs(short, ends=False) == 0.0
 
 
 def test_equal_scores_set_no_scale(ev):
