@@ -2,6 +2,7 @@
 
 import ast
 import copy
+import gc
 import signal
 import sys
 import time
@@ -24,6 +25,8 @@ ROOT = Path(__file__).resolve().parents[2]
 EQUIVALENTS = Path(__file__).with_name("equivalents")
 SECONDS = 3.0
 """CPU time after which a mutant counts as looping, and so as caught."""
+AGAIN = 0.5
+"""CPU seconds after which the alarm rings again, where the mutant's own code swallowed it."""
 
 SWAPS: dict[type[ast.operator], type[ast.operator]] = {
     ast.Add: ast.Sub,
@@ -207,18 +210,26 @@ class Looping(BaseException):
 
 @contextmanager
 def cpu_limit(seconds: float) -> Iterator[None]:
-    """Raise :class:`Looping` in the main thread after so much CPU time."""
+    """Raise :class:`Looping` in the main thread after so much CPU time.
+
+    Python drops an exception raised inside a finalizer or a callback of the garbage collector.
+    So the collector rests meanwhile, and the alarm rings again until it is heard.
+    """
 
     def stop(*_: Any) -> None:
         raise Looping
 
+    collecting = gc.isenabled()
+    gc.disable()
     before: Callable[..., Any] | int | None = signal.signal(signal.SIGVTALRM, stop)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds, AGAIN)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         signal.signal(signal.SIGVTALRM, before)
+        if collecting:
+            gc.enable()
 
 
 def equivalents(module: str) -> dict[str, str]:

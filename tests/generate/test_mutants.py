@@ -1,6 +1,9 @@
 """No mutant of a solution survives the checks, save a written list of equivalents."""
 
 import ast
+import gc
+import sys
+import time
 
 import pytest
 
@@ -50,3 +53,40 @@ def test_a_loop_is_stopped_even_where_exceptions_are_caught() -> None:
                 pass
             except Exception:
                 continue
+
+
+def test_a_loop_is_stopped_though_the_alarm_rings_in_a_callback_of_the_collector() -> None:
+    """Hypothesis times collections: an exception raised there is dropped."""
+
+    def callback(phase: str, info: dict[str, int]) -> None:
+        until = time.process_time() + 0.02
+        while time.process_time() < until:
+            pass
+
+    gc.callbacks.append(callback)
+    try:
+        with pytest.raises(Looping), cpu_limit(0.05):
+            while True:
+                [[] for _ in range(1000)][0].append(object())
+    finally:
+        gc.callbacks.remove(callback)
+    assert gc.isenabled()
+
+
+def test_a_loop_is_stopped_though_a_finalizer_swallows_the_first_alarm(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dropped: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", dropped.append)
+
+    class Slow:
+        def __del__(self) -> None:
+            until = time.process_time() + 0.2
+            while time.process_time() < until:
+                pass
+
+    with pytest.raises(Looping), cpu_limit(0.05):
+        Slow()
+        while True:
+            pass
+    assert dropped, "the first alarm was swallowed"
