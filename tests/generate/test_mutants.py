@@ -67,7 +67,7 @@ def test_a_loop_is_stopped_though_the_alarm_rings_in_a_callback_of_the_collector
     try:
         with pytest.raises(Looping), cpu_limit(0.05):
             while True:
-                [[] for _ in range(1000)][0].append(object())
+                _ = [[] for _ in range(1000)]
     finally:
         gc.callbacks.remove(callback)
     assert gc.isenabled()
