@@ -18,7 +18,7 @@ from torch.nn import functional
 from rlcourse.actor_critic import explained_variance, gae
 from rlcourse.baselines import standardize
 from rlcourse.language_modeling import causal_lm_loss
-from rlcourse.language_policy import generate, token_log_probs
+from rlcourse.language_policy import generate
 from rlcourse.ppo import (
     approx_kl,
     clip_fraction,
@@ -36,6 +36,7 @@ from rlcourse.support.responses import (
     Texts,
     ended,
     penalize_missing_end,
+    read_before,
     response_logits,
     with_prompts,
     without_empty_columns,
@@ -120,17 +121,21 @@ def ppo_ptx_loss(policy_loss: Tensor, lm_loss: Tensor, ptx_coef: float) -> Tenso
     raise NotImplementedError("Exercise 11.3: write ppo_ptx_loss")
 
 
-def response_log_probs(model: CausalModel, tokens: Tensor, new: int, temperature: float) -> Tensor:
-    """(B, T) log-probability of the last ``new`` tokens of each row; gradients flow into the model.
+def response_log_probs(
+    model: CausalModel, tokens: Tensor, mask: Tensor, temperature: float
+) -> Tensor:
+    """(B, T) log-probability of each response token, 0 behind the end; gradients flow into the model.
 
     Args:
         model: the policy, or the reference.
         tokens: (B, P+T) prompts and responses.
-        new: T.
+        mask: (B, T) 1 on the tokens of a response, up to and with its last, 0 behind.
         temperature: at which the responses were drawn.
     """
-    logits = response_logits(model, tokens, new)
-    return token_log_probs(logits / temperature, tokens[:, -new - 1 :])
+    counted, responses = mask > 0, tokens[:, -mask.shape[1] :]
+    every = torch.log_softmax(response_logits(model, tokens, mask, temperature), dim=-1)
+    chosen = every.gather(-1, responses[counted].unsqueeze(-1)).squeeze(-1)
+    return chosen.new_zeros(mask.shape).masked_scatter(counted, chosen)
 
 
 @torch.no_grad()
@@ -148,9 +153,9 @@ def collect_experience(
 
     All four models are in evaluation mode, here and in training: a dropout would change the probabilities that PPO
     compares. Responses come from ``generate``, less the columns that no response reaches
-    (``without_empty_columns``). Reward model and critic read prompt and response (``with_prompts``); the critic's value
-    *before* the t-th response token stands at the place of the token before it. A response that was cut off is
-    penalized (``penalize_missing_end``).
+    (``without_empty_columns``). The reward model reads prompt and response (``with_prompts``). The critic needs only
+    what stands before a response token (``read_before``): its value *before* the t-th one stands at the place of the
+    token before it. A response that was cut off is penalized (``penalize_missing_end``).
 
     Args:
         actor: the policy.
@@ -210,7 +215,7 @@ def rlhf_step(
         Means over all minibatches, each measured before its step: ``policy_loss`` (with pretraining, if any),
         ``value_loss``, ``approx_kl``, ``clip_fraction``.
     """
-    # Exercise 11.4: your code here (31 lines in our solution).
+    # Exercise 11.4: your code here (32 lines in our solution).
     raise NotImplementedError("Exercise 11.4: write rlhf_step")
 
 

@@ -10,7 +10,7 @@ after position t belong to the token at t + 1. ``mask`` is 1 where a token count
 import torch
 from torch import Tensor
 
-from rlcourse.support.generation import CausalModel, Generation
+from rlcourse.support.generation import CausalModel, Generation, draw_tokens
 
 
 def response_mask(tokens: Tensor, prompt_lengths: Tensor, eos_id: int, pad_id: int) -> Tensor:

@@ -15,7 +15,7 @@ from torch.nn import functional
 from rlcourse.actor_critic import explained_variance, gae
 from rlcourse.baselines import standardize
 from rlcourse.language_modeling import causal_lm_loss
-from rlcourse.language_policy import generate, token_log_probs
+from rlcourse.language_policy import generate
 from rlcourse.ppo import (
     approx_kl,
     clip_fraction,
@@ -33,6 +33,7 @@ from rlcourse.support.responses import (
     Texts,
     ended,
     penalize_missing_end,
+    read_before,
     response_logits,
     with_prompts,
     without_empty_columns,
@@ -133,17 +134,21 @@ def ppo_ptx_loss(policy_loss: Tensor, lm_loss: Tensor, ptx_coef: float) -> Tenso
     ### END SOLUTION
 
 
-def response_log_probs(model: CausalModel, tokens: Tensor, new: int, temperature: float) -> Tensor:
-    """(B, T) log-probability of the last ``new`` tokens of each row; gradients flow into the model.
+def response_log_probs(
+    model: CausalModel, tokens: Tensor, mask: Tensor, temperature: float
+) -> Tensor:
+    """(B, T) log-probability of each response token, 0 behind the end; gradients flow into the model.
 
     Args:
         model: the policy, or the reference.
         tokens: (B, P+T) prompts and responses.
-        new: T.
+        mask: (B, T) 1 on the tokens of a response, up to and with its last, 0 behind.
         temperature: at which the responses were drawn.
     """
-    logits = response_logits(model, tokens, new)
-    return token_log_probs(logits / temperature, tokens[:, -new - 1 :])
+    counted, responses = mask > 0, tokens[:, -mask.shape[1] :]
+    every = torch.log_softmax(response_logits(model, tokens, mask, temperature), dim=-1)
+    chosen = every.gather(-1, responses[counted].unsqueeze(-1)).squeeze(-1)
+    return chosen.new_zeros(mask.shape).masked_scatter(counted, chosen)
 
 
 @torch.no_grad()
@@ -161,9 +166,9 @@ def collect_experience(
 
     All four models are in evaluation mode, here and in training: a dropout would change the probabilities that PPO
     compares. Responses come from ``generate``, less the columns that no response reaches
-    (``without_empty_columns``). Reward model and critic read prompt and response (``with_prompts``); the critic's value
-    *before* the t-th response token stands at the place of the token before it. A response that was cut off is
-    penalized (``penalize_missing_end``).
+    (``without_empty_columns``). The reward model reads prompt and response (``with_prompts``). The critic needs only
+    what stands before a response token (``read_before``): its value *before* the t-th one stands at the place of the
+    token before it. A response that was cut off is penalized (``penalize_missing_end``).
 
     Args:
         actor: the policy.
@@ -189,8 +194,8 @@ def collect_experience(
     whole = with_prompts(mask, width)
     scores = reward_model(tokens, whole)
     scores = penalize_missing_end(scores, ended(found, eos_id), config.missing_end_penalty)
-    reference_says = response_log_probs(reference, tokens, mask.shape[1], temperature)
-    values = critic.values(tokens, whole)[:, width - 1 : -1]
+    reference_says = response_log_probs(reference, tokens, mask, temperature)
+    values = critic.values(tokens[:, :-1], read_before(mask, width))[:, width - 1 :]
     rewards = kl_shaped_rewards(scores, found.log_probs, reference_says, mask, config.kl_coef)
     advantages, returns = response_advantages(rewards, values, mask, config.gamma, config.lam)
     chances = found.log_probs, reference_says
@@ -246,13 +251,14 @@ def rlhf_step(
         for rows in minibatches(len(prompts), config.minibatch_size, generator):
             part = batch.rows(rows)
             old, mask = part.log_probs, part.mask
-            new = response_log_probs(actor, part.tokens, mask.shape[1], config.temperature)
+            new = response_log_probs(actor, part.tokens, mask, config.temperature)
             loss = clipped_surrogate_loss(new, old, part.advantages, mask, config.clip_range)
             if pretraining is not None:
                 texts = pretraining.rows(rows)
                 lm_loss = causal_lm_loss(actor(texts.tokens), texts.tokens, texts.mask)
                 loss = ppo_ptx_loss(loss, lm_loss, config.ptx_coef)
-            values = critic.values(part.tokens, part.whole_mask)[:, part.prompt_length - 1 : -1]
+            width = part.prompt_length
+            values = critic.values(part.tokens[:, :-1], read_before(mask, width))[:, width - 1 :]
             value_loss = clipped_value_loss(
                 values, part.values, part.returns, mask, config.value_clip
             )

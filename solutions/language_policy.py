@@ -7,7 +7,7 @@ after position t belong to the token at t + 1. ``mask`` is 1 where a token count
 import torch
 from torch import Tensor
 
-from rlcourse.support.generation import CausalModel, Generation
+from rlcourse.support.generation import CausalModel, Generation, draw_tokens
 
 
 def response_mask(tokens: Tensor, prompt_lengths: Tensor, eos_id: int, pad_id: int) -> Tensor:
@@ -116,7 +116,7 @@ def generate(
     with torch.no_grad():
         for _ in range(max_new_tokens):
             every = torch.log_softmax(model(tokens[-1], cache=cache)[:, -1] / temperature, dim=1)
-            drawn = torch.multinomial(every.exp(), 1, generator=generator)
+            drawn = draw_tokens(every.exp(), generator)
             tokens.append(torch.where(going, drawn, eos_id))
             log_probs.append(torch.where(going, every.gather(1, drawn), 0.0))
             mask.append(going)

@@ -86,7 +86,7 @@ def first_minibatch(models: "Models", config: "InstructGPTConfig") -> dict[str, 
     batch = collect_experience(
         actor, critic, models.reference, reward, prompts, config.rlhf, END_ID, generator
     ).rows(torch.arange(config.rlhf.minibatch_size))
-    new = response_log_probs(actor, batch.tokens, batch.mask.shape[1], config.rlhf.temperature)
+    new = response_log_probs(actor, batch.tokens, batch.mask, config.rlhf.temperature)
     ratios = ((new - batch.log_probs).exp() - 1).abs() * batch.mask
     kl = ((batch.log_probs - batch.ref_log_probs) * batch.mask).sum(dim=1)
     return {"ratio": float(ratios.max()), "kl": float(kl.abs().max())}

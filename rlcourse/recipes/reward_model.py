@@ -49,8 +49,10 @@ class RewardModel(nn.Module):
 
     def values(self, tokens: Tensor, mask: Tensor) -> Tensor:
         """(B, T) the number at every token; arguments as those of ``forward``."""
-        padded_in_front = bool((mask[:, 0] == 0).any())  # padding behind is never looked at anyway
-        hidden = self.reader.hidden(tokens, mask if padded_in_front else None)
+        padded_in_front = bool((mask[:, 0] == 0).any())
+        # Padding behind is never looked at. In training, batches are of like length: nothing to be won.
+        masked = padded_in_front or not self.training
+        hidden = self.reader.hidden(tokens, mask if masked else None)
         found: Tensor = self.head(hidden)
         return found.squeeze(-1)
 

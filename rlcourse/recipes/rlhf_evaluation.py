@@ -85,13 +85,12 @@ def response_kls(policy: GPT2, reference: GPT2, found: Generation) -> Tensor:
     Returns:
         (B,) sums over the tokens of each response.
     """
-    new = found.mask.shape[1]
     every, others = (
-        torch.log_softmax(response_logits(model, found.tokens, new)[:, :-1], dim=-1)
+        torch.log_softmax(response_logits(model, found.tokens, found.mask, 1.0), dim=-1)
         for model in (policy, reference)
     )
     exact = (every.exp() * (every - others)).sum(dim=-1).clamp(min=0.0)
-    return (exact * found.mask).sum(dim=1)
+    return torch.zeros_like(found.mask).masked_scatter(found.mask > 0, exact).sum(dim=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,31 @@ class Generation:
         return self.tokens[:, self.prompt_length :]
 
 
+def draw_tokens(chances: Tensor, generator: torch.Generator) -> Tensor:
+    r"""Draw one token a row, as ``torch.multinomial`` does, but with one random number a row instead of one a token.
+
+    A uniform number :math:`u` falls on one step of the ladder of cumulative probabilities: token v is drawn where
+    :math:`\sum_{w < v} p_w \le u < \sum_{w \le v} p_w` (inversion; Devroye, 1986, section III.2). A token of
+    probability 0 has no step and is never drawn. Summed in float64, lest small steps be lost behind large ones.
+
+    Args:
+        chances: (B, V) not negative; rows need not sum to 1.
+        generator: the only source of randomness; gives B numbers.
+
+    Returns:
+        (B, 1) int64.
+
+    Raises:
+        ValueError: if a row sums to 0, or to no finite number.
+    """
+    ladder = chances.cumsum(dim=1, dtype=torch.float64)
+    total = ladder[:, -1:]
+    if not bool(((total > 0) & (total < torch.inf)).all()):
+        raise ValueError("each row needs a positive finite sum of probabilities to draw from")
+    uniform = torch.rand(total.shape, generator=generator, dtype=total.dtype, device=total.device)
+    return torch.searchsorted(ladder, uniform * total, right=True)
+
+
 class CausalModel(Protocol):
     """What a function needs to know of a language model; ``GPT2`` and ``TableModel`` are two."""
 

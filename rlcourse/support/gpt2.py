@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from rlcourse.support.packing import Packing, packing_of
+
 
 @dataclass(frozen=True, slots=True)
 class GPT2Config:
@@ -112,10 +114,16 @@ class Attention(nn.Module):
         self.c_proj = Conv1D(config.n_embd, config.n_embd)
 
     def forward(
-        self, x: Tensor, visible: Tensor | None, cache: KVCache | None, block: int
+        self,
+        x: Tensor,
+        visible: Tensor | None,
+        cache: KVCache | None,
+        packing: Packing | None,
+        block: int,
     ) -> Tensor:
-        batch, steps, width = x.shape
-        parts = self.c_attn(x).reshape(batch, steps, 3, self.n_head, -1)
+        parts = self.c_attn(x) if packing is None else packing.spread(self.c_attn(x))
+        batch, steps, _ = parts.shape
+        parts = parts.reshape(batch, steps, 3, self.n_head, -1)
         query, key, value = parts.permute(2, 0, 3, 1, 4)
         if cache is not None:
             key, value = cache.append(block, key, value)
@@ -127,7 +135,8 @@ class Attention(nn.Module):
             dropout_p=self.dropout if self.training else 0.0,
             is_causal=visible is None and steps > 1,
         )
-        projected: Tensor = self.c_proj(seen.transpose(1, 2).reshape(batch, steps, width))
+        seen = seen.transpose(1, 2).flatten(2)
+        projected: Tensor = self.c_proj(seen if packing is None else packing.pack(seen))
         return projected
 
 
@@ -156,9 +165,14 @@ class Block(nn.Module):
         self.drop = nn.Dropout(config.dropout)
 
     def forward(
-        self, x: Tensor, visible: Tensor | None, cache: KVCache | None, block: int
+        self,
+        x: Tensor,
+        visible: Tensor | None,
+        cache: KVCache | None,
+        packing: Packing | None,
+        block: int,
     ) -> Tensor:
-        x = x + self.drop(self.attn(self.ln_1(x), visible, cache, block))
+        x = x + self.drop(self.attn(self.ln_1(x), visible, cache, packing, block))
         changed: Tensor = self.drop(self.mlp(self.ln_2(x)))
         return x + changed
 
@@ -175,13 +189,20 @@ class GPT2Body(nn.Module):
         self.ln_f = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
 
     def forward(
-        self, tokens: Tensor, positions: Tensor, visible: Tensor | None, cache: KVCache | None
+        self,
+        tokens: Tensor,
+        positions: Tensor,
+        visible: Tensor | None,
+        cache: KVCache | None = None,
+        packing: Packing | None = None,
     ) -> Tensor:
+        if packing is not None:
+            tokens, positions = packing.pack(tokens), packing.pack(positions)
         x = self.drop(self.wte(tokens) + self.wpe(positions))
         for number, block in enumerate(self.h):
-            x = block(x, visible, cache, number)
+            x = block(x, visible, cache, packing, number)
         hidden: Tensor = self.ln_f(x)
-        return hidden
+        return hidden if packing is None else packing.spread(hidden)
 
 
 class GPT2(nn.Module):
@@ -202,7 +223,7 @@ class GPT2(nn.Module):
     def hidden(
         self, tokens: Tensor, mask: Tensor | None = None, cache: KVCache | None = None
     ) -> Tensor:
-        """Hidden states behind the last block.
+        """Hidden states behind the last block. Without a cache, much padding costs attention only.
 
         Args:
             tokens: (B, T) int64, the new ones where there is a cache.
@@ -216,13 +237,15 @@ class GPT2(nn.Module):
             ValueError: if a row is longer than the model's positions, or the cache is full.
         """
         whole = torch.ones_like(tokens, dtype=torch.bool) if mask is None else mask > 0
+        packing = packing_of(whole) if cache is None else None
         if cache is not None:
             whole = cache.extend_mask(whole)
         if whole.shape[1] > self.config.n_positions:
             raise ValueError(f"{whole.shape[1]} tokens; this model reads {self.config.n_positions}")
         steps = tokens.shape[1]
         positions = (whole.long().cumsum(dim=1) - 1).clamp(min=0)[:, -steps:]
-        found: Tensor = self.transformer(tokens, positions, _visible(whole, steps), cache)
+        visible = _visible(whole, steps)
+        found: Tensor = self.transformer(tokens, positions, visible, cache, packing)
         if cache is not None:
             cache.advance(steps)
         return found
@@ -245,10 +268,11 @@ class GPT2(nn.Module):
 def _visible(mask: Tensor, steps: int) -> Tensor | None:
     """(B, 1, T, P) who looks at whom; None where plain causal attention says it all.
 
-    Padding looks at itself, lest a softmax over nothing gives NaN.
+    Nobody looks at padding behind. Padding in front looks at itself, lest a softmax over nothing gives NaN.
     """
     total = mask.shape[1]
-    if bool(mask.all()) and steps in (1, total):
+    behind = steps == total and bool((mask[:, 1:] <= mask[:, :-1]).all())
+    if behind or (steps == 1 and bool(mask.all())):
         return None
     rows = torch.arange(total - steps, total, device=mask.device)[:, None]
     columns = torch.arange(total, device=mask.device)

@@ -82,11 +82,6 @@ class Experience:
         """``P``."""
         return self.tokens.shape[1] - self.mask.shape[1]
 
-    @property
-    def whole_mask(self) -> Tensor:
-        """(B, P+N) 1 on prompts and responses, 0 behind."""
-        return with_prompts(self.mask, self.prompt_length)
-
     def rows(self, places: Tensor) -> "Experience":
         """The responses at ``places`` (M) int64; columns behind the end of the longest of them are left out."""
         mask = self.mask[places]
@@ -100,6 +95,16 @@ class Experience:
 def with_prompts(mask: Tensor, prompt_length: int) -> Tensor:
     """(B, P+N) a mask of responses (B, N) with ones for P prompt tokens in front."""
     return torch.cat([mask.new_ones(len(mask), prompt_length), mask], dim=1)
+
+
+def read_before(mask: Tensor, prompt_length: int) -> Tensor:
+    """(B, P+N-1) 1 on all that stands before a token of a response: the last token of each row is not among it.
+
+    Args:
+        mask: (B, N) 1 on the tokens of a response, up to and with its last, 0 behind.
+        prompt_length: P.
+    """
+    return with_prompts(mask[:, 1:], prompt_length)
 
 
 def without_empty_columns(found: Generation) -> Generation:
@@ -122,16 +127,20 @@ def penalize_missing_end(scores: Tensor, has_ended: Tensor, penalty: float) -> T
     return torch.where(has_ended, scores, scores.clamp(max=0.0) - penalty)
 
 
-def response_logits(model: CausalModel, tokens: Tensor, new: int) -> Tensor:
-    """(B, N+1, V) logits at the last prompt token and at each token of the responses.
+def response_logits(model: CausalModel, tokens: Tensor, mask: Tensor, temperature: float) -> Tensor:
+    """(K, V) logits over the temperature from which each of the K tokens that count was drawn, row by row.
 
-    The head of a ``GPT2`` is applied nowhere else: with a small model it is most of the work.
+    A ``GPT2`` reads nothing else than what stands before those tokens, and its head, which is most of the work of a
+    small model, is applied nowhere else.
 
     Args:
         model: reads whole sequences.
         tokens: (B, P+N) int64, no padding in front.
-        new: N.
+        mask: (B, N) 1 on the tokens of a response, up to and with its last, 0 behind.
+        temperature: by which logits are divided.
     """
+    counted, width = mask > 0, tokens.shape[1] - mask.shape[1]
     if isinstance(model, GPT2):
-        return model.logits(model.hidden(tokens)[:, -new - 1 :])
-    return model(tokens)[:, -new - 1 :]
+        hidden = model.hidden(tokens[:, :-1], read_before(mask, width))[:, width - 1 :]
+        return model.logits(hidden[counted] / temperature)
+    return model(tokens)[:, width - 1 : -1][counted] / temperature

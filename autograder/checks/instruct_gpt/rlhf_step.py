@@ -80,8 +80,9 @@ and exercises are used; in grading they are replaced by right ones.
         "Four models: the actor answers and is trained, the critic predicts and is trained, the reference and the "
         "reward model only read. Which of them reads what, and what must be remembered for all epochs?",
         "The critic's value before the t-th response token stands at the place of the token before it: of (B, P+T) "
-        "columns take those from P − 1 to the last but one. For training: batch.rows(rows) has all columns of a "
-        "minibatch; new log-probabilities by response_log_probs; the old ones are never computed again.",
+        "columns take those from P − 1 to the last but one; the last token need not be read (read_before). For "
+        "training: batch.rows(rows) has all columns of a minibatch; new log-probabilities by response_log_probs; "
+        "the old ones are never computed again.",
         "collect: eval all; generate, without_empty_columns; reward_model, penalize_missing_end; "
         "reference; critic.values; 11.1; 11.2; Experience. step: collect; for epochs, for rows in "
         "minibatches: two losses, texts, zero_grad, backward, clip twice, step; log; "
@@ -299,7 +300,6 @@ and exercises are used; in grading they are replaced by right ones.
         "response_advantages",
         "ppo_ptx_loss",
         "generate",
-        "token_log_probs",
         "causal_lm_loss",
         "clipped_surrogate_loss",
         "clipped_value_loss",

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from rlcourse.checks.probes.instruct_gpt import END, TinyWorld, some_texts
+from rlcourse.support.generation import draw_tokens
 
 WIDTH = 3
 """Tokens of a prompt."""
@@ -53,7 +54,7 @@ class Run:
         rows, over = [list(p) for p in self.prompts], [False] * size
         for _ in range(config.max_new_tokens):
             every = torch.stack([self.chances("actor", row, len(row)) for row in rows])
-            drawn = torch.multinomial(every.exp(), 1, generator=self.generator)[:, 0].tolist()
+            drawn = draw_tokens(every.exp(), self.generator)[:, 0].tolist()
             for b, token in enumerate(drawn):
                 if not over[b]:
                     rows[b].append(token)

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rlcourse.support.generation import Generation
+from rlcourse.support.generation import Generation, draw_tokens
 from rlcourse.support.responses import Experience, Texts
 from rlcourse.support.rlhf_config import RLHFConfig
 
@@ -42,7 +42,7 @@ class Step:
         for _ in range(self.config.max_new_tokens):
             logits = self.actor(tokens[-1], cache=cache)[:, -1] / self.config.temperature
             every = logits.log_softmax(-1)
-            drawn = torch.multinomial(every.exp(), 1, generator=self.generator)
+            drawn = draw_tokens(every.exp(), self.generator)
             tokens.append(drawn.masked_fill(~going, self.eos_id))
             scores.append(every.gather(1, drawn).masked_fill(~going, 0.0))
             counts.append(going)

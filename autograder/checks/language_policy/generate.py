@@ -313,12 +313,12 @@ numbers. A row that has drawn the end token is over, while others go on.
         Mistake(
             "always the likeliest",
             writes(writers.Greedy),
-            "A policy that explores draws its actions. torch.multinomial takes probabilities.",
+            "A policy that explores draws its actions. draw_tokens takes probabilities.",
         ),
         Mistake(
             "drawn from the global generator",
             writes(writers.Global),
-            "Pass generator=generator to torch.multinomial.",
+            "Pass the generator on to draw_tokens, or to torch.multinomial.",
         ),
         Mistake(
             "log-probabilities behind the end",
