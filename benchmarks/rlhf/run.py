@@ -19,11 +19,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from environment import TORCH, python_with
+
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
 sys.path.insert(0, str(REPOSITORY))
-TRL, TORCH = "trl==1.12.0", "torch==2.13.0"
-"""The last TRL with PPO, and the torch of the course."""
+TRL = "trl==1.12.0"
+"""The last one with PPO."""
 ENVIRONMENT = os.environ | {
     "OMP_NUM_THREADS": "1",
     "PYTHONPATH": str(REPOSITORY),
@@ -31,24 +33,6 @@ ENVIRONMENT = os.environ | {
     "TRL_EXPERIMENTAL_SILENCE": "1",
     "RLCOURSE_PROGRESS": "0",
 }
-
-
-def make_environment(folder: Path) -> Path:
-    """Path of a Python that has TRL; makes it where there is none."""
-    python = folder / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        for package in (TORCH, TRL):  # torch first, from where pip finds it
-            subprocess.run([str(python), "-m", "pip", "install", "-q", package], check=True)
-    found = subprocess.run(
-        [str(python), "-c", "import trl; print(trl.__version__)"],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.strip()
-    if found != TRL.partition("==")[2]:
-        raise SystemExit(f"{folder} holds trl {found}, not {TRL}: remove it, or name another")
-    return python
 
 
 def make_task(updates: int) -> dict[str, Any]:
@@ -116,7 +100,7 @@ def main() -> None:
         parser.error("there must be one round and two updates at least")
     workers = {
         "rlcourse": (Path(sys.executable), "our_worker.py"),
-        "trl": (make_environment(options.venv), "trl_worker.py"),
+        "trl": (python_with(options.venv, (TORCH, TRL)), "trl_worker.py"),
     }
     task, rounds = make_task(options.updates), {name: [] for name in workers}
     with tempfile.TemporaryDirectory() as folder:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from rlcourse.support.generation import Generation, TableModel
+from rlcourse.support.generation import Generation, TableModel, draw_tokens
 from rlcourse.support.seeding import make_generator
 
 
@@ -72,3 +72,48 @@ def test_a_generation_knows_its_prompt():
 def test_a_generation_that_does_not_fit_is_refused(shapes):
     with pytest.raises(ValueError, match="got"):
         Generation(torch.zeros(shapes[0]).long(), torch.zeros(shapes[1]), torch.zeros(shapes[2]))
+
+
+def test_tokens_are_drawn_as_often_as_they_are_likely():
+    """Pearson's chi-square against softmax; 80 would be 5.7 deviations above its mean of 29."""
+    chances = (1.5 * torch.randn(30, generator=make_generator(3))).softmax(dim=0)
+    drawn = draw_tokens(chances.expand(40_000, 30), make_generator(4))
+    assert drawn.shape == (40_000, 1) and drawn.dtype == torch.int64
+    counts, expected = torch.bincount(drawn[:, 0], minlength=30), 40_000 * chances
+    assert float(((counts - expected).square() / expected).sum()) < 80
+
+
+def test_rows_have_their_own_chances_and_need_not_sum_to_1():
+    chances = torch.tensor([[0.0, 7.0, 0.0], [0.2, 0.0, 0.0], [0.0, 0.0, 1e-30]])
+    for seed in range(5):
+        assert draw_tokens(chances, make_generator(seed)).tolist() == [[1], [0], [2]]
+
+
+@pytest.mark.parametrize(("uniform", "expected"), [(0.0, 1), (1 - 2**-53, 3)])
+@pytest.mark.parametrize("total", [1.0, 0.3, 1.7])
+def test_neither_end_draws_what_is_impossible(monkeypatch, uniform, expected, total):
+    """Tokens 0, 2 and 4 have no probability; the smallest and the largest random number fall beside them."""
+    monkeypatch.setattr(torch, "rand", lambda *_, **__: torch.full((1, 1), uniform, dtype=torch.float64))
+    chances = total * torch.tensor([[0.0, 0.5, 0.0, 0.5, 0.0]], dtype=torch.float64)
+    assert draw_tokens(chances, make_generator(0)).tolist() == [[expected]]
+
+
+def test_small_steps_behind_large_ones_are_not_lost():
+    """In float32, 1 + 2e-8 is 1; a thousand tokens of 2e-8 must still be drawn."""
+    chances = torch.full((1, 1001), 2e-8)
+    chances[0, 0] = 1.0
+    drawn = [draw_tokens(chances.expand(5_000, -1), make_generator(seed)) for seed in range(200)]
+    assert 5 <= int((torch.cat(drawn) > 0).sum()) <= 45  # twenty are expected
+
+
+def test_one_number_a_row_is_taken_from_the_generator():
+    generator, other = make_generator(5), make_generator(5)
+    draw_tokens(torch.ones(3, 9), generator)
+    torch.rand(3, dtype=torch.float64, generator=other)
+    assert torch.equal(generator.get_state(), other.get_state())
+
+
+@pytest.mark.parametrize("row", [[0.0, 0.0], [float("nan"), 1.0], [float("inf"), 1.0]])
+def test_chances_that_are_none_are_refused(row):
+    with pytest.raises(ValueError, match="positive finite sum"):
+        draw_tokens(torch.tensor([[0.5, 0.5], row]), make_generator(0))
