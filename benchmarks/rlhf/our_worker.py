@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 
 import rlcourse
 
@@ -16,6 +17,7 @@ from rlcourse.instruct_gpt import rlhf_step  # noqa: E402
 from rlcourse.recipes.instruct_gpt import make_optimizer  # noqa: E402
 from rlcourse.recipes.review_writer import load_base  # noqa: E402
 from rlcourse.recipes.reward_model import load_reward_model  # noqa: E402
+from rlcourse.support.gpt2_weights import load_weights  # noqa: E402
 from rlcourse.support.rlhf_config import RLHFConfig  # noqa: E402
 from rlcourse.support.seeding import make_generator  # noqa: E402
 from rlcourse.support.tokenizer import END_ID  # noqa: E402
@@ -35,6 +37,8 @@ def main() -> None:
         learning_rate=task["learning_rate"],
     )
     actor, reference = load_base(), load_base()
+    for model in (actor, reference):
+        load_weights(model, load_file(task["base"]))
     reward_model, critic = load_reward_model("rm"), load_reward_model("rm")
     optimizer = make_optimizer(actor, critic, config.learning_rate)
     prompts, batch = torch.tensor(task["prompts"]), task["batch"]

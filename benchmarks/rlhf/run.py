@@ -4,7 +4,8 @@ The same weights, prompts, room, epochs and minibatches, one thread each, in tur
 The learning rate is next to nothing, so that both keep writing responses of the same length. The first update of each
 process is left out. TRL gets an environment of its own, which this script makes once (``--venv``).
 
-``python benchmarks/rlhf/run.py --rounds 3 --json out.json``
+``python benchmarks/rlhf/run.py --rounds 3 --json out.json``; with ``--start sft`` the policy is the one that chapter 11
+starts from, which has learned to end its responses.
 """
 
 import argparse
@@ -35,7 +36,20 @@ ENVIRONMENT = os.environ | {
 }
 
 
-def make_task(updates: int) -> dict[str, Any]:
+def fine_tuned(path: Path) -> Path:
+    """The policy from which chapter 11 starts PPO; its responses end, most of them well before the room is used up."""
+    from safetensors.torch import save_file
+
+    from rlcourse.recipes.instruct_gpt_config import preset
+    from rlcourse.recipes.instruct_gpt_stages import generators, train_reference
+
+    config = preset("default")
+    model, _ = train_reference(config, generators(config)["sft"])
+    save_file({name: x.contiguous() for name, x in model.state_dict().items()}, path)
+    return path
+
+
+def make_task(updates: int, start: str, folder: Path) -> dict[str, Any]:
     """What both do, as plain values."""
     import rlcourse
 
@@ -43,10 +57,11 @@ def make_task(updates: int) -> dict[str, Any]:
     from rlcourse.recipes.instruct_gpt_stages import SIZE, prompts_of
 
     data = REPOSITORY / "rlcourse" / "data"
+    base = data / "review_gpt_1m.safetensors"
     size = asdict(SIZE)
     del size["dropout"]
     return {
-        "base": str(data / "review_gpt_1m.safetensors"),
+        "base": str(base if start == "base" else fine_tuned(folder / "sft.safetensors")),
         "reader": str(data / "reward_rm_1m.safetensors"),
         "vocabulary": str(data / "review_bpe.json"),
         "size": size,
@@ -93,6 +108,7 @@ def main() -> None:
     parser.add_argument(
         "--updates", type=int, default=6, help="of each process, the first left out"
     )
+    parser.add_argument("--start", choices=("base", "sft"), default="base", help="the policy")
     parser.add_argument("--venv", type=Path, default=REPOSITORY / "_build" / "trl-1.12.0")
     parser.add_argument("--json", type=Path, help="write the figures there as well")
     options = parser.parse_args()
@@ -102,8 +118,9 @@ def main() -> None:
         "rlcourse": (Path(sys.executable), "our_worker.py"),
         "trl": (python_with(options.venv, (TORCH, TRL)), "trl_worker.py"),
     }
-    task, rounds = make_task(options.updates), {name: [] for name in workers}
+    rounds: dict[str, list[Any]] = {name: [] for name in workers}
     with tempfile.TemporaryDirectory() as folder:
+        task = make_task(options.updates, options.start, Path(folder))
         for turn in range(options.rounds):
             path = Path(folder, "task.json")
             path.write_text(json.dumps(task | {"seed": turn}), "utf-8")
