@@ -86,15 +86,16 @@ def main() -> None:
     """Measure all cases and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--sizes", nargs="+", choices=tuple(CASES), default=tuple(CASES))
     parser.add_argument("--json", type=Path, help="write the figures there as well")
     options = parser.parse_args()
     torch.set_num_threads(1)
     machine = f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}"
     print(machine)
     table: dict[str, Any] = {"machine": machine}
-    for size, cases in CASES.items():
+    for size in options.sizes:
         model = load_base() if size == "1M" else GPT2(GPT2Config(), make_generator(0)).eval()
-        for batch, new in cases:
+        for batch, new in CASES[size]:
             found = table[f"{size}, batch {batch}"] = compare(model, batch, new, options.rounds)
             said = ", ".join(f"{name} {rate:.2f}" for name, rate in found.items())
             print(f"{size}, batch {batch}, {new} tokens: {said}", flush=True)
