@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -27,7 +27,7 @@ def run(exercise: Exercise, module: Any, show_expected: bool = True) -> Report:
     return run_checks(exercise, exercise.checks, LocalSubject(module), show_expected)
 
 
-@lru_cache
+@cache
 def loaded(folder: str, module: str) -> ModuleType:
     """The chapter's module of that folder, executed once."""
     return load_module(folder, module)
@@ -41,7 +41,7 @@ def changed(module: ModuleType, name: str, function: Callable[..., Any]) -> Simp
     return SimpleNamespace(**{**vars(module), name: function})
 
 
-@lru_cache
+@cache
 def built(number: str, hidden: bool) -> Exercise:
     """One part of an exercise; to work out what each mistake answers is most of these tests' time."""
     return build(next(spec for spec in SPECS if spec.number == number), hidden)
