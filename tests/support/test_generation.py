@@ -93,7 +93,9 @@ def test_rows_have_their_own_chances_and_need_not_sum_to_1():
 @pytest.mark.parametrize("total", [1.0, 0.3, 1.7])
 def test_neither_end_draws_what_is_impossible(monkeypatch, uniform, expected, total):
     """Tokens 0, 2 and 4 have no probability; the smallest and the largest random number fall beside them."""
-    monkeypatch.setattr(torch, "rand", lambda *_, **__: torch.full((1, 1), uniform, dtype=torch.float64))
+    monkeypatch.setattr(
+        torch, "rand", lambda *_, **__: torch.full((1, 1), uniform, dtype=torch.float64)
+    )
     chances = total * torch.tensor([[0.0, 0.5, 0.0, 0.5, 0.0]], dtype=torch.float64)
     assert draw_tokens(chances, make_generator(0)).tolist() == [[expected]]
 
