@@ -37,4 +37,5 @@ class Packing:
     def spread(self, x: Tensor) -> Tensor:
         """(B, T, ...) the entries ``x`` (K, ...) at their places, 0 elsewhere."""
         whole = x.new_zeros(self._shape.numel(), *x.shape[1:])
-        return torch.index_copy(whole, 0, self._places, x).unflatten(0, self._shape)
+        found: Tensor = torch.index_copy(whole, 0, self._places, x).unflatten(0, self._shape)
+        return found
