@@ -48,7 +48,7 @@ def run_finale(
     finale = Finale(config, device)
     first = finale.processes.rank == 0
     run = TrainingRun(folder if first or resume else None, config, resume)
-    parts: dict[str, Part] = {"trained": finale.trained, "optimizer": finale.optimizer}
+    parts: dict[str, Part] = {"trained": finale.trained, "optimizer": finale.updates.optimizer}
     begin = 0
     if (state := run.load()) is not None:
         begin, finale.micro_tokens = state.pop("step"), state.pop("micro_tokens")
