@@ -36,11 +36,14 @@ from rlcourse.recipes.finale_models import (
     new_critic,
     refuse_small,
 )
+from rlcourse.recipes.finale_speed import speed_of
 from rlcourse.recipes.finale_texts import Judges, film_texts
 from rlcourse.recipes.finale_update import Updates
+from rlcourse.support.fast_gpt2 import FastGPT2
 from rlcourse.support.generation import Generation
 from rlcourse.support.processes import join
 from rlcourse.support.responses import ended, penalize_missing_end
+from rlcourse.support.roofline import limits_of
 from rlcourse.support.seeding import make_generator
 from rlcourse.support.transfer import Stopwatch, to_device, to_host
 
@@ -81,6 +84,12 @@ class Finale:
         self.micro_tokens, self.clock = config.micro_tokens, Stopwatch(self.device)
         written = self.write(self.prompts[:256], make_generator(12345))
         self.judges = Judges(self.device, self.vocabulary.texts(written.tokens))
+        self.limits, self.speeds = limits_of(self.device), list[dict[str, float]]()
+
+    @property
+    def policy(self) -> FastGPT2:
+        """What was trained so far, in full precision."""
+        return self.trained.actor
 
     def write(self, prompts: Tensor, generator: torch.Generator) -> Generation:
         """Responses of the present policy; the generator is on the CPU, the numbers are the same on every device."""
@@ -211,4 +220,11 @@ class Finale:
         """One step of PPO; numbers for the log."""
         batch = self.collect(step)
         updates = self.train(batch, step)
+        self.note_speed(batch)
         return about(batch, self.vocabulary.end_id) | updates
+
+    def note_speed(self, batch: Batch) -> None:
+        """Keep how fast this step was; the clock waits until the device is through with it."""
+        model = self.writer.model
+        kind = self.config, model.config, self.limits, model.wte.weight.dtype, self.processes
+        self.speeds.append(speed_of(batch, self.clock.read(), *kind))
