@@ -101,7 +101,7 @@ class FastWriter:
         """One more token in each row that is not over, from logits (B, V)."""
         every = (logits.float() / self.temperature).log_softmax(dim=1)
         uniform = sheet.uniforms.index_select(1, sheet.column).squeeze(1)
-        drawn = torch.where(sheet.going, draw(every, uniform), self.eos_id)
+        drawn = draw(every, uniform).masked_fill(~sheet.going, self.eos_id)  # no scalar to send
         noted = every.gather(1, drawn.unsqueeze(1)) * sheet.going.unsqueeze(1)
         sheet.last.copy_(drawn)
         sheet.tokens.index_copy_(1, sheet.column, drawn.unsqueeze(1))

@@ -27,6 +27,7 @@ from rlcourse.recipes.finale_models import fast_copy, load_policy, refuse_small 
 from rlcourse.recipes.finale_texts import film_texts  # noqa: E402
 from rlcourse.recipes.ppo_gpt2 import Finale  # noqa: E402
 from rlcourse.recipes.review_writer import film_part, film_prompts, load_base  # noqa: E402
+from rlcourse.support import processes  # noqa: E402
 from rlcourse.support.gpt2_weights import save_gpt2  # noqa: E402
 from rlcourse.support.processes import Processes  # noqa: E402
 from rlcourse.support.seeding import make_generator  # noqa: E402
@@ -355,11 +356,16 @@ def test_sigterm_saves_and_ends_in_order(tmp_path):
     assert json.loads((tmp_path / "run" / "config.json").read_text())["batch"] == 8
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
-def test_a_recorded_step_writes_what_a_plain_one_does(prompts, uniforms):
-    model = fast_copy(load_base())
-    plain = write_fast(model, prompts, uniforms, eos_id=0)
-    recorded = write_fast(model.cuda(), prompts.cuda(), uniforms.cuda(), eos_id=0)
-    assert torch.equal(recorded.tokens.cpu(), plain.tokens)
-    torch.testing.assert_close(recorded.log_probs.cpu(), plain.log_probs, atol=1e-3, rtol=1e-3)
+def test_each_process_takes_a_gpu_of_its_own(monkeypatch):
+    taken = []
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setattr(torch.cuda, "set_device", taken.append)
+    pretended = {"is_initialized": False, "init_process_group": None}
+    pretended |= {"get_rank": 1, "get_world_size": 2}
+    for name, value in pretended.items():
+        monkeypatch.setattr(torch.distributed, name, lambda *_, value=value: value)
+    assert processes.join(torch.device("cuda")) == Processes(1, 2)
+    assert taken == [1]
+    processes.join(torch.device("cpu"))
+    assert taken == [1]
