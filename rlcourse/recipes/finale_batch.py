@@ -51,6 +51,8 @@ class FinaleConfig:
     """Length to which a longer gradient is shortened, after all microbatches are in."""
     missing_end_penalty: float = 1.0
     """A response that was cut off has at most 0 for its score, less this."""
+    sharding: str = "none"
+    """``"none"``: every process holds all weights; ``"fsdp2"``: each trains a part of them."""
     checkpoint_every: int = 20
     """Steps between two checkpoints."""
     seed: int = 0
@@ -73,6 +75,8 @@ class FinaleConfig:
             raise ValueError(
                 f"micro_tokens={self.micro_tokens} do not hold one response of {self.room} tokens"
             )
+        if self.sharding not in ("none", "fsdp2"):
+            raise ValueError(f'sharding must be "none" or "fsdp2", got {self.sharding!r}')
         if not 0.0 <= self.lam <= 1.0 or self.kl_coef < 0.0 or self.clip_eps <= 0.0:
             raise ValueError(
                 "lam must lie in [0, 1], kl_coef not be negative, clip_eps be positive"
@@ -82,6 +86,22 @@ class FinaleConfig:
     def width(self) -> int:
         """P + N, the longest row of tokens."""
         return 1 + self.prompt_tokens + self.room
+
+
+def refuse_unequal_shares(config: FinaleConfig, processes: int) -> None:
+    """Every process has equally many rows of a batch; with sharding, also of each minibatch.
+
+    Raises:
+        ValueError: if the settings do not allow it.
+    """
+    if config.batch % processes:
+        raise ValueError(f"a batch of {config.batch} cannot be shared by {processes} processes")
+    uneven = config.batch % config.minibatch or config.minibatch % processes
+    if config.sharding == "fsdp2" and uneven:
+        raise ValueError(
+            f"with sharding, minibatches of {config.minibatch} must divide a batch of {config.batch}, "
+            f"and {processes} processes a minibatch"
+        )
 
 
 @dataclass(frozen=True, slots=True)

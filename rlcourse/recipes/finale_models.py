@@ -49,7 +49,9 @@ class Trained(nn.Module):
     def forward(self, tokens: Tensor, new: int) -> tuple[Tensor, Tensor]:
         """Log-probabilities (B, N) of the last N of ``tokens``, and the critic's values (B, N) before each of them."""
         values: Tensor = self.critic(tokens)[:, -new - 1 : -1].float()
-        return last_log_probs(self.actor, tokens, new), values
+        return last_log_probs(
+            self.actor, tokens, new
+        ).clone(), values.clone()  # FSDP wants no views
 
 
 def last_log_probs(model: FastGPT2, tokens: Tensor, new: int) -> Tensor:

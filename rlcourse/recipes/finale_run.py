@@ -20,7 +20,7 @@ from rlcourse.recipes.finale_report import make_report, write_report
 from rlcourse.recipes.ppo_gpt2 import Finale
 from rlcourse.support.processes import leave
 from rlcourse.support.progress import Progress
-from rlcourse.support.training_run import Part, TrainingRun, restore, state_of
+from rlcourse.support.training_run import TrainingRun, restore, state_of
 
 
 def run_finale(
@@ -52,8 +52,7 @@ def run_finale(
     finale = Finale(config, device)
     first = finale.processes.rank == 0
     run = TrainingRun(folder if first or resume else None, config, resume)
-    parts: dict[str, Part] = {"trained": finale.trained, "optimizer": finale.updates.optimizer}
-    begin = 0
+    parts, begin = finale.updates.parts(), 0
     if (state := run.load()) is not None:
         begin, finale.micro_tokens = state.pop("step"), state.pop("micro_tokens")
         restore(parts, state)
@@ -68,9 +67,11 @@ def run_finale(
                 watch(numbers)
             cut = finale.processes.any_of(bool(stop), finale.device)
             due = (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps
-            if first and (cut or due):
+            if cut or due:
                 saved = {"step": step + 1, "micro_tokens": finale.micro_tokens}
-                run.save(state_of(parts) | saved)
+                state = state_of(parts) | saved  # of all processes, where each has its part
+                if first:
+                    run.save(state)
             if cut:
                 break
     run.close()

@@ -10,7 +10,9 @@ from torch import Tensor, nn
 
 from rlcourse.recipes.finale_batch import FinaleConfig
 from rlcourse.recipes.finale_models import Trained
+from rlcourse.recipes.finale_sharding import ShardedModel, ShardedOptimizer, whole
 from rlcourse.support.processes import Processes
+from rlcourse.support.training_run import Part
 
 
 class Updates:
@@ -31,6 +33,13 @@ class Updates:
         """() 1 from the first number on that was not finite, 0 before."""
         self.optimizer.found_inf = self.bad  # type: ignore[attr-defined]  # the fused kernel reads it
 
+    def parts(self) -> dict[str, Part]:
+        """What a checkpoint must hold."""
+        if self.config.sharding == "none":
+            return {"trained": self.trained, "optimizer": self.optimizer}
+        optimizer = ShardedOptimizer(self.trained, self.optimizer)
+        return {"trained": ShardedModel(self.trained), "optimizer": optimizer}
+
     def begin(self, step: int) -> None:
         """The learning rate of one of the steps: a straight line to 0."""
         for group in self.optimizer.param_groups:
@@ -42,11 +51,12 @@ class Updates:
         Args:
             loss: () that they belong to, the same in every process.
         """
-        add_up_gradients(self.trained.parameters(), self.processes)
+        if self.config.sharding == "none":  # else they were added up on the way back
+            add_up_gradients(self.trained.parameters(), self.processes)
         finite = loss.isfinite()
         for model in (self.trained.actor, self.trained.critic):
             length = nn.utils.clip_grad_norm_(model.parameters(), self.config.max_grad_norm)
-            finite = finite & length.isfinite()
+            finite = finite & whole(length).isfinite()
         self.bad.copy_(torch.maximum(self.bad, (~finite).to(self.bad.dtype)))
         self.optimizer.step()
 

@@ -27,7 +27,7 @@ from rlcourse.ppo import (
     minibatches,
 )
 from rlcourse.recipes.fast_writing import FastWriter
-from rlcourse.recipes.finale_batch import Batch, FinaleConfig, about
+from rlcourse.recipes.finale_batch import Batch, FinaleConfig, about, refuse_unequal_shares
 from rlcourse.recipes.finale_models import (
     Trained,
     bytes_needed,
@@ -36,6 +36,7 @@ from rlcourse.recipes.finale_models import (
     new_critic,
     refuse_small,
 )
+from rlcourse.recipes.finale_sharding import announce, shard, whole
 from rlcourse.recipes.finale_speed import speed_of
 from rlcourse.recipes.finale_texts import Judges, film_texts
 from rlcourse.recipes.finale_update import Updates
@@ -66,10 +67,7 @@ class Finale:
         self.config = config
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.processes = join(self.device)
-        if config.batch % self.processes.count:
-            raise ValueError(
-                f"a batch of {config.batch} cannot be shared by {self.processes.count} processes"
-            )
+        refuse_unequal_shares(config, self.processes.count)
         actor, self.vocabulary = load_policy(config.base)
         refuse_small(self.device, bytes_needed(actor))
         self.trained = Trained(actor, new_critic(config.base, actor)).to(self.device)
@@ -77,6 +75,9 @@ class Finale:
         own = self.trained.actor
         if self.device.type == "cuda":  # half the bytes, and decoding is a matter of bytes
             own = copy.deepcopy(own).to(torch.bfloat16).requires_grad_(False)
+        if config.sharding == "fsdp2":
+            own = copy.deepcopy(own).requires_grad_(False)
+            shard(self.trained, self.device)
         self.writer = FastWriter(own, self.vocabulary.end_id)
         self.updates = Updates(self.trained, config, self.processes)
         texts = film_texts("rm", config.prompt_tokens)
@@ -88,8 +89,8 @@ class Finale:
 
     @property
     def policy(self) -> FastGPT2:
-        """What was trained so far, in full precision."""
-        return self.trained.actor
+        """What was trained so far: whole, and in full precision unless only a copy in 16 bits is whole."""
+        return self.trained.actor if self.config.sharding == "none" else self.writer.model
 
     def write(self, prompts: Tensor, generator: torch.Generator) -> Generation:
         """Responses of the present policy; the generator is on the CPU, the numbers are the same on every device."""
@@ -148,6 +149,8 @@ class Finale:
     def loss(self, trained: nn.Module, part: Microbatch) -> Tensor:
         """() PPO's objective and the critic's, a mean over the tokens of a microbatch."""
         mask, old, eps = part["mask"], part["old_log_probs"], self.config.clip_eps
+        self.remaining -= 1
+        announce(trained, self.remaining == 0)
         with self.half_precision():
             new, values = trained(part["tokens"], mask.shape[1])
         policy = clipped_surrogate_loss(new, old, part["advantages"], mask, eps)
@@ -177,6 +180,7 @@ class Finale:
         widths = batch.lengths[own] + 1 + self.config.prompt_tokens
         places = bucket_by_length(widths, self.micro_tokens)
         parts = [batch.rows(own[some]) for some in places]
+        self.remaining = len(parts)
         return accumulate_gradients(self.trained, parts, self.loss)
 
     def train(self, batch: Batch, step: int) -> dict[str, float]:
@@ -197,7 +201,8 @@ class Finale:
     def renew_writer(self) -> None:
         """Give the copy that writes, if there is one, the weights of the policy."""
         if self.writer.model is not self.trained.actor:
-            self.writer.model.load_state_dict(self.trained.actor.state_dict())
+            state = self.trained.actor.state_dict()
+            self.writer.model.load_state_dict({name: whole(x) for name, x in state.items()})
 
     def or_halve(self, work: Callable[[], Result]) -> Result:
         """Do it; where memory runs out, again with microbatches of half the size.

@@ -314,7 +314,7 @@ def _start(*extra, processes=1):
     launch = [sys.executable, "-m"]
     if processes > 1:
         launch += ["torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m"]
-    settings = ["--batch=8", "--minibatch=4", "--room=6", "--device=cpu"]
+    settings = ["--batch=8", "--minibatch=4", "--room=6", "--device=cpu", "--no-report"]
     command = [*launch, "rlcourse.recipes.finale_run", *settings, *extra]
     return subprocess.Popen(command, env=environment, text=True, stderr=subprocess.PIPE)
 
@@ -335,6 +335,37 @@ def test_two_processes_compute_what_one_does(tmp_path):
     for a, b in zip(one, two, strict=True):
         for name, value in a.items():
             assert float(b[name]) == pytest.approx(float(value), abs=2e-6, rel=2e-6), name
+
+
+@pytest.mark.slow
+def test_processes_with_a_part_of_the_weights_each_compute_what_one_does(tmp_path):
+    """And what was saved by two, cut after a step, goes on to the same numbers."""
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    options = ["--steps=2", "--checkpoint-every=1", "--micro-tokens=30"]
+    shared = [*options, "--sharding=fsdp2", f"--folder={parts}"]
+    for arguments, count in ((["--folder=" + str(whole), *options], 1), (shared, 2)):
+        run = _start(*arguments, processes=count)
+        _, errors = run.communicate(timeout=300)
+        assert run.returncode == 0, errors
+    one, two = _log(whole), _log(parts)
+    assert len(one) == len(two) == 2
+    for a, b in zip(one, two, strict=True):
+        for name, value in a.items():
+            assert float(b[name]) == pytest.approx(float(value), abs=2e-5, rel=2e-5), name
+    saved = [torch.load(f / "checkpoint.pt", weights_only=True)["state"] for f in (whole, parts)]
+    for name, weights in saved[0]["trained"].items():
+        if weights.numel():
+            torch.testing.assert_close(saved[1]["trained"][name], weights, atol=1e-5, rtol=1e-4)
+    assert saved[1]["optimizer"]["state"].keys() <= saved[1]["trained"].keys()
+
+
+def test_sharding_without_other_processes_or_with_unequal_shares_is_refused():
+    with pytest.raises(ValueError, match="needs several processes"):
+        Finale(replace(SMALL, sharding="fsdp2"), "cpu")
+    with pytest.raises(ValueError, match="minibatches of 3 must divide"):
+        Finale(replace(SMALL, sharding="fsdp2", minibatch=3), "cpu")
+    with pytest.raises(ValueError, match='"none" or "fsdp2"'):
+        replace(SMALL, sharding="some")
 
 
 @pytest.mark.slow
