@@ -45,6 +45,11 @@ class Updates:
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.learning_rate * (1 - step / self.config.steps)
 
+    def forget(self) -> None:
+        """No gradient lies anywhere. A split model has two sets of parameters, whole ones and parts: clear both."""
+        self.optimizer.zero_grad()
+        self.trained.zero_grad()
+
     def take(self, loss: Tensor) -> None:
         """Use the gradients that lie in the parameters.
 

@@ -174,7 +174,7 @@ class Finale:
     def gradients(self, batch: Batch, own: Tensor) -> Tensor:
         """Leave this process's gradients in the parameters; () its part of the loss."""
         self.fresh = list[Tensor]()
-        self.trained.zero_grad()
+        self.updates.forget()
         if not len(own):
             return torch.zeros((), device=self.device)
         widths = batch.lengths[own] + 1 + self.config.prompt_tokens
