@@ -328,7 +328,7 @@ def _log(folder):
 def test_two_processes_compute_what_one_does(tmp_path):
     for count in (1, 2):
         run = _start("--steps=2", f"--folder={tmp_path / str(count)}", processes=count)
-        _, errors = run.communicate(timeout=200)
+        _, errors = run.communicate(timeout=280)
         assert run.returncode == 0, errors
     one, two = _log(tmp_path / "1"), _log(tmp_path / "2")
     assert len(one) == len(two) == 2
@@ -345,7 +345,7 @@ def test_processes_with_a_part_of_the_weights_each_compute_what_one_does(tmp_pat
     shared = [*options, "--sharding=fsdp2", f"--folder={parts}"]
     for arguments, count in ((["--folder=" + str(whole), *options], 1), (shared, 2)):
         run = _start(*arguments, processes=count)
-        _, errors = run.communicate(timeout=300)
+        _, errors = run.communicate(timeout=280)
         assert run.returncode == 0, errors
     one, two = _log(whole), _log(parts)
     assert len(one) == len(two) == 2
@@ -380,7 +380,7 @@ def test_sigterm_saves_and_ends_in_order(tmp_path):
         except subprocess.TimeoutExpired:
             continue
     run.send_signal(signal.SIGTERM)
-    _, errors = run.communicate(timeout=60)
+    _, errors = run.communicate(timeout=120)
     assert run.returncode == 0, errors
     saved = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
     assert saved["state"]["step"] == len(_log(tmp_path / "run")) < 500
