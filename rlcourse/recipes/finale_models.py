@@ -60,7 +60,8 @@ def last_log_probs(model: FastGPT2, tokens: Tensor, new: int) -> Tensor:
     missed = functional.cross_entropy(
         logits.flatten(0, 1), tokens[:, -new:].flatten(), reduction="none"
     )
-    return -missed.unflatten(0, (len(tokens), new))
+    found: Tensor = -missed.unflatten(0, (len(tokens), new))
+    return found
 
 
 def fast_copy(model: GPT2) -> FastGPT2:

@@ -27,8 +27,9 @@ class Updates:
     def __init__(self, trained: Trained, config: FinaleConfig, processes: Processes) -> None:
         self.trained, self.config, self.processes = trained, config, processes
         weights = [p for p in trained.parameters() if p.requires_grad]
-        settings = {"betas": (0.9, 0.95), "eps": 1e-5, "weight_decay": 0.0}
-        self.optimizer = torch.optim.AdamW(weights, config.learning_rate, fused=True, **settings)
+        self.optimizer = torch.optim.AdamW(
+            weights, config.learning_rate, (0.9, 0.95), eps=1e-5, weight_decay=0.0, fused=True
+        )
         self.bad = torch.zeros((), device=weights[0].device)
         """() 1 from the first number on that was not finite, 0 before."""
         self.optimizer.found_inf = self.bad  # type: ignore[attr-defined]  # the fused kernel reads it

@@ -70,20 +70,20 @@ class LivePlot:
 def notebook_cell() -> Show | None:
     """Replaces one output of the present cell again and again; None where no notebook runs."""
     try:
+        from IPython import display as cell
         from IPython import get_ipython
-        from IPython.display import display
     except ImportError:
         return None
     shell: Any = get_ipython()
     if shell is None or not hasattr(shell, "kernel"):
         return None
-    handle = None
+    display: Any = cell.display
+    shown = list[Any]()
 
     def show(drawn: Figure) -> None:
-        nonlocal handle
-        if handle is None:
-            handle = display(drawn, display_id=True)
+        if shown:
+            shown[0].update(drawn)
         else:
-            handle.update(drawn)
+            shown.append(display(drawn, display_id=True))
 
     return show

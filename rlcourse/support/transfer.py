@@ -72,4 +72,5 @@ class Stopwatch:
 
 def _between(start: torch.cuda.Event, stop: torch.cuda.Event) -> float:
     stop.synchronize()
-    return start.elapsed_time(stop) / 1000
+    milliseconds: float = start.elapsed_time(stop)
+    return milliseconds / 1000
