@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -103,7 +104,7 @@ def test_the_page_needs_no_other_file_and_shows_everything(report):
     )  # in the drawings' metadata
     assert all(any(name in address for name in names) for address in outside), outside
     for said in (*CURVES.values(), *SPEEDS.values(), "held-out judge", "torch", "kl_coef"):
-        assert said in page, said
+        assert said in unescape(page), said
     assert report.after.responses[0].text.strip()[:5] in page
 
 
