@@ -339,7 +339,7 @@ def test_two_processes_compute_what_one_does(tmp_path):
 
 @pytest.mark.slow
 def test_processes_with_a_part_of_the_weights_each_compute_what_one_does(tmp_path):
-    """And what was saved by two, cut after a step, goes on to the same numbers."""
+    """And what they save is whole: the weights of one process, under their own names."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     options = ["--steps=2", "--checkpoint-every=1", "--micro-tokens=30"]
     shared = [*options, "--sharding=fsdp2", f"--folder={parts}"]
