@@ -61,7 +61,7 @@ def shorten_gradient(optimizer: torch.optim.Optimizer, longest: float) -> Tensor
     """
     parameters = (part for group in optimizer.param_groups for part in group["params"])
     gradients = [part.grad for part in parameters if part.grad is not None]
-    length = torch.cat([gradient.flatten() for gradient in gradients]).norm()
+    length: Tensor = torch.cat([gradient.flatten() for gradient in gradients]).norm()
     factor = (longest / (length + 1e-6)).clamp(max=1.0)
     for gradient in gradients:
         gradient.mul_(factor)
