@@ -222,9 +222,9 @@ def test_cells_made_to_be_compared_for_ever_take_no_time(
     skeleton: NotebookNode, chapter: Chapter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Texts of the same letters as a released one, in another order: the slowest to compare."""
-    monkeypatch.setattr(normalizing, "EFFORT", 2_000_000)
     texts = (cell.source for cell in skeleton.cells if cell.cell_type == "markdown")
     longest, chance = max(texts, key=len), random.Random(0)
+    monkeypatch.setattr(normalizing, "EFFORT", 20 * len(longest) ** 2)
 
     def flood(cells: list[dict[str, Any]]) -> None:
         for _ in range(400):
@@ -240,7 +240,7 @@ def test_cells_made_to_be_compared_for_ever_take_no_time(
 
     monkeypatch.setattr(normalizing.difflib, "SequenceMatcher", Counted)
     normal = submitted(skeleton, flood, chapter)
-    assert len(compared) < 40, "two million pairs of characters are soon compared"
+    assert 0 < len(compared) < 60
     assert not any("put back" in flag for flag in normal.flags), "released cells are still found"
 
 
