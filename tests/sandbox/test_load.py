@@ -31,6 +31,9 @@ def descriptors(pid: int) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(
+    3600
+)  # ten minutes on an idle machine of two cores are not enough on a busy one
 def test_a_thousand_submissions() -> None:
     text = notebook()
     with Grader(Limits(cpu_seconds=5, wall_seconds=60)) as grader, ThreadPoolExecutor(2) as pool:
