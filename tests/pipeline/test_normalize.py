@@ -218,6 +218,14 @@ def test_thousands_of_cells_take_no_time(skeleton: NotebookNode, chapter: Chapte
     assert any("5004 cells" in flag for flag in normal.flags)
 
 
+def test_own_cells_are_bounded_together(skeleton: NotebookNode, chapter: Chapter) -> None:
+    def flood(cells: list[dict[str, Any]]) -> None:
+        cells += [{"cell_type": "code", "metadata": {}, "source": "(" * 49_000}] * 100
+
+    normal = submitted(skeleton, flood, chapter)
+    assert 250_000 < sum(len(cell.source) for cell in normal.notebook.cells) < 350_000
+
+
 def test_cells_made_to_be_compared_for_ever_take_no_time(
     skeleton: NotebookNode, chapter: Chapter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
