@@ -1,5 +1,6 @@
 """``python -m autograder``: the author's and the instructor's commands. Each imports what it needs, and no more."""
 
+import os
 import sys
 
 AUTHOR = ("generate", "stale", "mutants")
@@ -30,6 +31,8 @@ for authors:
 
 def main(arguments: list[str]) -> int:
     """Run one command; return the exit status (2 for a command that makes no sense)."""
+    # Before torch is imported: with tensors this small, more threads only wait for each other.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(USAGE, end="")
         return 0 if arguments else 2

@@ -1,4 +1,4 @@
-"""A browser for every test that needs one.
+"""One thread a process, and a browser for every test that needs one.
 
 Playwright keeps an event loop running as long as it is open, and refuses to start where one runs
 already; so would a notebook that a test executes. So it is closed again after every file.
@@ -10,6 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+# Before torch is imported, here and in every process that a test starts: with tensors this small, more
+# threads only wait for each other, and the checks of chapter 9 then take eight times as long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 CHROMIUM_OPTIONS = [

@@ -1,10 +1,12 @@
 """Run an exercise's checks against a module and say what is wrong, by name where it has one."""
 
 import re
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
+
+import torch
 
 from rlcourse.checks import subject as subjects
 from rlcourse.checks.compare import agrees, difference
@@ -89,12 +91,24 @@ def run_checks(
     show_expected: bool = True,
 ) -> Report:
     """Run these checks of an exercise, and name the mistake that explains what they saw."""
-    with ExitStack() as replaced:
+    with ExitStack() as meanwhile:
+        meanwhile.enter_context(_one_thread())
         for name in exercise.uses:
             reference = subjects.find_reference(exercise.chapter.module, name)
             if reference is not None:
-                replaced.enter_context(subject.replace(name, reference))
+                meanwhile.enter_context(subject.replace(name, reference))
         return _run_all(exercise, checks, subject, show_expected)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let torch compute in this thread alone: the tensors of checks are so small that more only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _run_all(

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -11,8 +12,8 @@ import pytest
 from autograder.checks.build import build
 from autograder.checks.registry import load_module, specs
 from autograder.checks.spec import Case, ExerciseSpec, Mistake
-from rlcourse.chapters import CHAPTERS
-from rlcourse.checks.exercise import Exercise, exercises
+from rlcourse.chapters import CHAPTERS, find_chapter
+from rlcourse.checks.exercise import CaseCheck, Exercise, find_exercise
 from rlcourse.checks.runner import Report, describe, run_checks
 from rlcourse.checks.subject import LocalSubject
 
@@ -26,24 +27,33 @@ def run(exercise: Exercise, module: Any, show_expected: bool = True) -> Report:
     return run_checks(exercise, exercise.checks, LocalSubject(module), show_expected)
 
 
+@cache
+def loaded(folder: str, module: str) -> ModuleType:
+    """The chapter's module of that folder, executed once."""
+    return load_module(folder, module)
+
+
+def chapter_of(folder: str, spec: ExerciseSpec) -> ModuleType:
+    return loaded(folder, find_chapter(spec.number).module)
+
+
 def changed(module: ModuleType, name: str, function: Callable[..., Any]) -> SimpleNamespace:
     return SimpleNamespace(**{**vars(module), name: function})
 
 
+@cache
+def built(number: str, hidden: bool) -> Exercise:
+    """One part of an exercise; to work out what each mistake answers is most of these tests' time."""
+    return build(next(spec for spec in SPECS if spec.number == number), hidden)
+
+
 def parts(spec: ExerciseSpec) -> list[Exercise]:
-    return [build(spec, hidden=False), build(spec, hidden=True)]
+    return [built(spec.number, hidden=False), built(spec.number, hidden=True)]
 
 
 def shipped(spec: ExerciseSpec) -> Exercise:
     """The exercise as a student holds it, read back from its fingerprints."""
-    module = next(
-        chapter.module for chapter in CHAPTERS if spec.number.startswith(f"{chapter.number}.")
-    )
-    return next(item for item in exercises(module) if item.number == spec.number)
-
-
-def module_of(spec: ExerciseSpec) -> str:
-    return shipped(spec).chapter.module
+    return find_exercise(spec.number)
 
 
 def by_number(spec: Any) -> str:
@@ -52,7 +62,7 @@ def by_number(spec: Any) -> str:
 
 @pytest.mark.parametrize("spec", SPECS, ids=by_number)
 def test_the_reference_passes_every_check(spec: ExerciseSpec) -> None:
-    reference = load_module("solutions", module_of(spec))
+    reference = chapter_of("solutions", spec)
     for exercise in (shipped(spec), *parts(spec)):
         report = run(exercise, reference)
         assert report.passed, describe(report)
@@ -61,7 +71,7 @@ def test_the_reference_passes_every_check(spec: ExerciseSpec) -> None:
 
 @pytest.mark.parametrize("spec", SPECS, ids=by_number)
 def test_the_stub_fails_with_its_own_error(spec: ExerciseSpec) -> None:
-    stub = load_module("rlcourse", module_of(spec))
+    stub = chapter_of("rlcourse", spec)
     for exercise in (shipped(spec), *parts(spec)):
         report = run(exercise, stub)
         assert report.unstarted and not report.passed
@@ -70,9 +80,7 @@ def test_the_stub_fails_with_its_own_error(spec: ExerciseSpec) -> None:
 
 @pytest.mark.parametrize(("spec", "mistake"), MISTAKES, ids=by_number)
 def test_each_mistake_is_recognised_by_name(spec: ExerciseSpec, mistake: Mistake) -> None:
-    wrong = changed(
-        load_module("solutions", module_of(spec)), spec.target_of(mistake), mistake.code
-    )
+    wrong = changed(chapter_of("solutions", spec), spec.target_of(mistake), mistake.code)
     report = run(shipped(spec), wrong)
     assert not report.passed
     assert mistake.name in [named.name for named in report.mistakes], describe(report)
@@ -81,10 +89,8 @@ def test_each_mistake_is_recognised_by_name(spec: ExerciseSpec, mistake: Mistake
 
 @pytest.mark.parametrize(("spec", "mistake"), MISTAKES, ids=by_number)
 def test_each_mistake_loses_the_hidden_part_too(spec: ExerciseSpec, mistake: Mistake) -> None:
-    wrong = changed(
-        load_module("solutions", module_of(spec)), spec.target_of(mistake), mistake.code
-    )
-    report = run(build(spec, hidden=True), wrong, show_expected=False)
+    wrong = changed(chapter_of("solutions", spec), spec.target_of(mistake), mistake.code)
+    report = run(built(spec.number, hidden=True), wrong, show_expected=False)
     assert not report.passed
     assert ", expected " not in " ".join(finding.problem for finding in report.findings)
 
@@ -92,7 +98,7 @@ def test_each_mistake_loses_the_hidden_part_too(spec: ExerciseSpec, mistake: Mis
 @pytest.mark.parametrize(("spec", "name"), VARIANTS, ids=by_number)
 def test_each_correct_variant_passes(spec: ExerciseSpec, name: str) -> None:
     target = name.split(".")[0] if "." in name else spec.targets[0]
-    right = changed(load_module("solutions", module_of(spec)), target, spec.variants[name])
+    right = changed(chapter_of("solutions", spec), target, spec.variants[name])
     for exercise in parts(spec):
         report = run(exercise, right)
         assert report.passed, describe(report)
@@ -121,12 +127,12 @@ def test_the_section_it_points_to_exists(spec: ExerciseSpec) -> None:
 @pytest.mark.parametrize("spec", SPECS, ids=by_number)
 def test_no_right_answer_sits_near_a_wrong_one(spec: ExerciseSpec) -> None:
     """A tolerance 100 times the default still tells every mistake from the right answer."""
-    exercise = build(spec, hidden=False)
+    exercise = built(spec.number, hidden=False)
     for index in range(len(spec.mistakes)):
         distances = [
             distance(case.answers[index], case.expected)
             for case in exercise.checks
-            if hasattr(case, "answers") and index in case.answers
+            if isinstance(case, CaseCheck) and index in case.answers
         ]
         assert max(distances) > 1e-3, spec.mistakes[index].name
 

@@ -183,3 +183,21 @@ def test_an_exercise_that_waits_for_another_says_for_which(stub: str, told: str)
     with pytest.raises(CheckFailed) as failure:
         check("2.3", module=SimpleNamespace(discounted_returns=discounted_returns))
     assert told in str(failure.value)
+
+
+def test_checks_compute_in_one_thread_and_leave_the_number_as_it_was() -> None:
+    reference = load_module("solutions", "policy_gradient")
+    seen: list[int] = []
+
+    def discounted_returns(*arguments: Any) -> Any:
+        seen.append(torch.get_num_threads())
+        return reference.discounted_returns(*arguments)
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        check("2.3", SimpleNamespace(discounted_returns=discounted_returns))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert set(seen) == {1}
