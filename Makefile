@@ -24,7 +24,7 @@ export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup course test check generate stale mutants book lab release grade lint types \
-	constraints clean rlhf rlhf-acceptance
+	constraints clean rlhf rlhf-acceptance gpu
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ rlhf: setup  ## InstructGPT on a small GPT-2, some minutes; a report in OUT; goe
 
 rlhf-acceptance: setup  ## the same with three seeds and three prices of a nat; half an hour, a verdict a figure
 	@OMP_NUM_THREADS=1 $(PY) -m autograder.data.instruct_gpt_acceptance _build/rlhf-acceptance
+
+gpu: setup  ## on a machine with a GPU: the tests that need one, and the finale's speed
+	@$(PY) benchmarks/finale/on_gpu.py --json _build/finale.json
 
 lint: setup  ## style and likely bugs
 	@$(PY) -m ruff check .

@@ -1,24 +1,25 @@
-"""The models of the finale: what is trained, what it is compared with, and who judges."""
+"""The models of the finale: what is trained, what it is compared with, and where they come from."""
 
 import copy
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
+from torch.nn import functional
 
 from rlcourse.gpt2_ppo import load_gpt2_weights
-from rlcourse.recipes.review_writer import film_part, load_base
-from rlcourse.recipes.reward_model import RewardModel, load_reward_model, token_rows
+from rlcourse.recipes.finale_texts import Vocabulary
+from rlcourse.recipes.review_writer import load_base
+from rlcourse.recipes.reward_model import load_reward_model
 from rlcourse.support.fast_gpt2 import FastGPT2
 from rlcourse.support.gpt2 import GPT2, GPT2Config
-from rlcourse.support.gpt2_weights import load_gpt2
-from rlcourse.support.masking import lengths_to_mask, pad_right
+from rlcourse.support.gpt2_weights import CONFIG, WEIGHTS, hub_file, load_gpt2
 from rlcourse.support.seeding import make_generator
 from rlcourse.support.tokenizer import END, END_ID, load_tokenizer
+
+TOKENIZER = "tokenizer.json"
 
 
 class FastCritic(nn.Module):
@@ -45,53 +46,22 @@ class Trained(nn.Module):
         super().__init__()
         self.actor, self.critic = actor, critic
 
-
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
-    """Text to tokens and back."""
-
-    tokenizer: Tokenizer
-    end_id: int
-    """Stands in front of a text and behind it."""
-
-    def prompts(self, texts: Sequence[str], tokens: int) -> Tensor:
-        """(B, tokens + 1) the end token and the first tokens of each text that has more than these."""
-        rows = [encoding.ids for encoding in self.tokenizer.encode_batch(list(texts))]
-        kept = [[self.end_id, *row[:tokens]] for row in rows if len(row) > tokens]
-        return torch.tensor(kept)
-
-    def texts(self, tokens: Tensor) -> list[str]:
-        """Of rows (B, T), without end tokens."""
-        rows = [[token for token in row if token != self.end_id] for row in tokens.tolist()]
-        found: list[str] = self.tokenizer.decode_batch(rows)
-        return found
+    def forward(self, tokens: Tensor, new: int) -> tuple[Tensor, Tensor]:
+        """Log-probabilities (B, N) of the last N of ``tokens``, and the critic's values (B, N) before each of them."""
+        values: Tensor = self.critic(tokens)[:, -new - 1 : -1].float()
+        return last_log_probs(
+            self.actor, tokens, new
+        ).clone(), values.clone()  # FSDP wants no views
 
 
-@dataclass(frozen=True, slots=True)
-class Judge:
-    """A reward model that reads text, so that it can judge a policy with any vocabulary.
-
-    Scores are in standard deviations of what the reference writes, around its mean, once ``calibrated``.
-    """
-
-    model: RewardModel
-    mean: float = 0.0
-    deviation: float = 1.0
-
-    @torch.no_grad()
-    def scores(self, texts: Sequence[str]) -> Tensor:
-        """(B,) on the judge's own device."""
-        device = next(self.model.parameters()).device
-        rows = token_rows(texts, self.model.reader.config.n_positions)
-        tokens = pad_right(rows, END_ID).to(device)
-        mask = lengths_to_mask(torch.tensor([len(row) for row in rows]).to(device), tokens.shape[1])
-        found: Tensor = self.model(tokens, mask)
-        return (found - self.mean) / self.deviation
-
-    def calibrated(self, texts: Sequence[str]) -> "Judge":
-        """The same judge, for whom these texts have mean 0 and deviation 1."""
-        found = Judge(self.model).scores(texts)
-        return Judge(self.model, float(found.mean()), float(found.std()))
+def last_log_probs(model: FastGPT2, tokens: Tensor, new: int) -> Tensor:
+    """(B, N) of the last N of ``tokens`` (B, P+N); the head reads no prompt, and no logits are kept."""
+    logits = model.logits(model.body(tokens)[:, -new - 1 : -1]).float()
+    missed = functional.cross_entropy(
+        logits.flatten(0, 1), tokens[:, -new:].flatten(), reduction="none"
+    )
+    found: Tensor = -missed.unflatten(0, (len(tokens), new))
+    return found
 
 
 def fast_copy(model: GPT2) -> FastGPT2:
@@ -106,11 +76,11 @@ def load_policy(base: str) -> tuple[FastGPT2, Vocabulary]:
 
     Args:
         base: ``"shipped"``, the model of a million weights that came with the course; ``"random"``, the sizes of GPT-2
-            small with random weights, for measuring speed and nothing else; or a folder with ``config.json``,
-            ``model.safetensors`` and ``tokenizer.json``.
+            small with random weights, for measuring speed and nothing else; a folder with ``config.json``,
+            ``model.safetensors`` and ``tokenizer.json``; or a name on the hub, such as ``"gpt2"``.
 
     Raises:
-        FileNotFoundError: if the folder or one of its files is missing.
+        FileNotFoundError: if the folder or one of its files is missing, or the hub cannot be reached.
         ValueError: if model and tokenizer do not fit together.
     """
     if base == "shipped":
@@ -120,14 +90,36 @@ def load_policy(base: str) -> tuple[FastGPT2, Vocabulary]:
         model.tie_head()
         model.use_gelu("tanh")
         return model, Vocabulary(load_tokenizer(), END_ID)
+    path = find_tokenizer(base)
+    return with_tokenizer(fast_copy(load_gpt2(base)), path)
+
+
+def find_tokenizer(base: str) -> Path:
+    """The tokenizer of a folder, or of a name on the hub.
+
+    Raises:
+        FileNotFoundError: if it is not there.
+    """
     folder = Path(base)
-    if not (folder / "tokenizer.json").exists():
+    looks_like_a_folder = folder.is_absolute() or base.startswith(".") or base.count("/") > 1
+    if not folder.is_dir() and not looks_like_a_folder:
+        return hub_file(base, TOKENIZER)
+    lacking = [name for name in (TOKENIZER, CONFIG, WEIGHTS) if not (folder / name).exists()]
+    if lacking:
         raise FileNotFoundError(
-            f"{folder / 'tokenizer.json'} is not there. Put config.json, model.safetensors and tokenizer.json of a "
-            f'GPT-2 into one folder, or use base="shipped"'
+            f"{folder} lacks {', '.join(lacking)}. Put {CONFIG}, {WEIGHTS} and {TOKENIZER} of a GPT-2 into one "
+            f'folder, or use base="shipped"'
         )
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    model = fast_copy(load_gpt2(folder))
+    return folder / TOKENIZER
+
+
+def with_tokenizer(model: FastGPT2, path: Path) -> tuple[FastGPT2, Vocabulary]:
+    """A model and the vocabulary in a ``tokenizer.json``.
+
+    Raises:
+        ValueError: if the two are not of the same model.
+    """
+    tokenizer = Tokenizer.from_file(str(path))
     end, rows = tokenizer.token_to_id(END), model.config.vocab_size
     if end is None or tokenizer.get_vocab_size() > rows:
         raise ValueError(
@@ -148,11 +140,6 @@ def new_critic(base: str, actor: FastGPT2) -> FastCritic:
     critic = FastCritic(fast_copy(taught.reader))
     critic.head.load_state_dict(taught.head.state_dict())
     return critic
-
-
-def film_texts(part: str) -> list[str]:
-    """Snippets that prompts are cut from."""
-    return [snippet.text for snippet in film_part(part)]
 
 
 def bytes_needed(model: FastGPT2) -> int:

@@ -1,13 +1,14 @@
 """Keeps a run of the finale alive: log, checkpoints, an orderly end. ``python -m rlcourse.recipes.finale_run --help``.
 
-Every ``checkpoint_every`` steps the state is saved in one piece; a run that goes on from there computes the same
-numbers as one that was never cut. On SIGTERM, which clusters send before they take a machine back, the step is
-finished and saved. A loss that is not finite stops the run, with the last good checkpoint and the step in the message.
+Every ``checkpoint_every`` steps, and at the end, the state is saved in one piece; a run that goes on from there
+computes the same numbers as one that was never cut. On SIGTERM, which clusters send before they take a machine back,
+the step is finished and saved. A loss that is not finite stops the run, with the last good checkpoint and the step in
+the message. From the command line, a run that is through ends with a report.
 """
 
 import argparse
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -15,10 +16,11 @@ from types import FrameType
 from typing import Any
 
 from rlcourse.recipes.finale_batch import FinaleConfig
+from rlcourse.recipes.finale_report import make_report, write_report
 from rlcourse.recipes.ppo_gpt2 import Finale
 from rlcourse.support.processes import leave
 from rlcourse.support.progress import Progress
-from rlcourse.support.training_run import Part, TrainingRun, restore, state_of
+from rlcourse.support.training_run import TrainingRun, restore, state_of
 
 
 def run_finale(
@@ -28,6 +30,7 @@ def run_finale(
     resume: bool = False,
     device: str | None = None,
     quiet: bool | None = None,
+    watch: Callable[[Mapping[str, float]], None] | None = None,
 ) -> tuple[Finale, list[dict[str, float]]]:
     """Train from the start, or from the checkpoint in the folder.
 
@@ -37,6 +40,7 @@ def run_finale(
         resume: whether to go on from a checkpoint that is there.
         device: where; by default a GPU if there is one.
         quiet: whether to show no progress bar; by default the environment decides.
+        watch: gets the numbers of each step, such as ``LivePlot(("score", "kl")).add`` in a notebook.
 
     Returns:
         the models, and one row of numbers for each step.
@@ -48,8 +52,7 @@ def run_finale(
     finale = Finale(config, device)
     first = finale.processes.rank == 0
     run = TrainingRun(folder if first or resume else None, config, resume)
-    parts: dict[str, Part] = {"trained": finale.trained, "optimizer": finale.optimizer}
-    begin = 0
+    parts, begin = finale.updates.parts(), 0
     if (state := run.load()) is not None:
         begin, finale.micro_tokens = state.pop("step"), state.pop("micro_tokens")
         restore(parts, state)
@@ -59,11 +62,16 @@ def run_finale(
         for step in bar:
             numbers = one_step(finale, step)
             run.log(step + 1, **numbers)
-            bar.report(**numbers)
+            bar.report(**numbers, samples_per_second=finale.speeds[-1]["samples_per_second"])
+            if watch is not None:
+                watch(numbers)
             cut = finale.processes.any_of(bool(stop), finale.device)
-            if first and (cut or (step + 1) % config.checkpoint_every == 0):
+            due = (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps
+            if cut or due:
                 saved = {"step": step + 1, "micro_tokens": finale.micro_tokens}
-                run.save(state_of(parts) | saved)
+                state = state_of(parts) | saved  # of all processes, where each has its part
+                if first:
+                    run.save(state)
             if cut:
                 break
     run.close()
@@ -113,6 +121,7 @@ def parser() -> argparse.ArgumentParser:
         "--resume", action="store_true", help="go on from the checkpoint in the folder"
     )
     made.add_argument("--device", help="cpu or cuda; by default a GPU if there is one")
+    made.add_argument("--no-report", action="store_true", help="write no report at the end")
     for setting in fields(FinaleConfig):
         kind = type(setting.default)
         option = "--" + setting.name.replace("_", "-")
@@ -123,9 +132,14 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run from the command line."""
     chosen = vars(parser().parse_args(arguments))
-    folder, resume, device = (chosen.pop(name) for name in ("folder", "resume", "device"))
-    _, rows = run_finale(FinaleConfig(**chosen), folder, resume=resume, device=device)
-    print(f"{len(rows)} steps; the log is {Path(folder) / 'progress.csv'}")
+    names = ("folder", "resume", "device", "no_report")
+    folder, resume, device, no_report = (chosen.pop(name) for name in names)
+    config = FinaleConfig(**chosen)
+    finale, rows = run_finale(config, folder, resume=resume, device=device)
+    if finale.processes.rank == 0:
+        print(f"{len(rows)} steps; the log is {Path(folder) / 'progress.csv'}")
+        if len(rows) == config.steps and not no_report:
+            print(f"the report is {write_report(make_report(finale, rows), Path(folder))[0]}")
     leave()
     return 0
 

@@ -5,11 +5,14 @@ The same settings run on a CPU and on a GPU; with several GPUs, start it by ``to
     python -m rlcourse.recipes.finale_run --folder runs/first --steps 40
     torchrun --nproc-per-node 4 -m rlcourse.recipes.finale_run --folder runs/four --batch 512
 
-Ouyang et al. (2022), section 3.5; the page of chapter 12 reads through a run. ``finale_run`` keeps it alive.
+Ouyang et al. (2022), section 3.5; the page of chapter 12 reads through a run. ``finale_run`` keeps it alive. The host
+waits for a GPU three times a step: for the texts that the judges read, for the lengths that buckets are made of, and
+for the numbers of the log. While responses are written, and from one update to the next, it does not.
 """
 
 import copy
-import math
+from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -23,28 +26,29 @@ from rlcourse.ppo import (
     clipped_value_loss,
     minibatches,
 )
-from rlcourse.recipes.fast_writing import write_fast
-from rlcourse.recipes.finale_batch import (
-    PROMPT_TOKENS,
-    Batch,
-    FinaleConfig,
-    about,
-)
+from rlcourse.recipes.fast_writing import FastWriter
+from rlcourse.recipes.finale_batch import Batch, FinaleConfig, about, refuse_unequal_shares
 from rlcourse.recipes.finale_models import (
-    Judge,
     Trained,
     bytes_needed,
-    film_texts,
+    last_log_probs,
     load_policy,
     new_critic,
     refuse_small,
 )
-from rlcourse.recipes.reward_model import load_reward_model
+from rlcourse.recipes.finale_sharding import announce, shard, whole
+from rlcourse.recipes.finale_speed import speed_of
+from rlcourse.recipes.finale_texts import Judges, film_texts
+from rlcourse.recipes.finale_update import Updates
 from rlcourse.support.fast_gpt2 import FastGPT2
 from rlcourse.support.generation import Generation
 from rlcourse.support.processes import join
 from rlcourse.support.responses import ended, penalize_missing_end
+from rlcourse.support.roofline import limits_of
 from rlcourse.support.seeding import make_generator
+from rlcourse.support.transfer import Stopwatch, to_device, to_host
+
+Result = TypeVar("Result")
 
 
 class Finale:
@@ -63,186 +67,169 @@ class Finale:
         self.config = config
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.processes = join(self.device)
-        if config.batch % self.processes.count:
-            raise ValueError(
-                f"a batch of {config.batch} cannot be shared by {self.processes.count} processes"
-            )
+        refuse_unequal_shares(config, self.processes.count)
         actor, self.vocabulary = load_policy(config.base)
         refuse_small(self.device, bytes_needed(actor))
-        critic = new_critic(config.base, actor)
-        self.trained = Trained(actor, critic).to(self.device)
+        self.trained = Trained(actor, new_critic(config.base, actor)).to(self.device)
         self.reference = copy.deepcopy(self.trained.actor).requires_grad_(False)
-        self.writer = self.trained.actor
+        own = self.trained.actor
         if self.device.type == "cuda":  # half the bytes, and decoding is a matter of bytes
-            self.writer = copy.deepcopy(self.trained.actor).to(torch.bfloat16).requires_grad_(False)
-        weights = [p for p in self.trained.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(
-            weights,
-            config.learning_rate,
-            betas=(0.9, 0.95),
-            eps=1e-5,
-            weight_decay=0.0,
-            fused=self.device.type == "cuda",
-        )
-        self.prompts = self.vocabulary.prompts(film_texts("rm"), PROMPT_TOKENS)
-        self.micro_tokens = config.micro_tokens
-        self.judge = self.calibrated("rm")
+            own = copy.deepcopy(own).to(torch.bfloat16).requires_grad_(False)
+        if config.sharding == "fsdp2":
+            own = copy.deepcopy(own).requires_grad_(False)
+            shard(self.trained, self.device)
+        self.writer = FastWriter(own, self.vocabulary.end_id)
+        self.updates = Updates(self.trained, config, self.processes)
+        texts = film_texts("rm", config.prompt_tokens)
+        self.prompts = self.vocabulary.prompts(texts, config.prompt_tokens)
+        self.micro_tokens, self.clock = config.micro_tokens, Stopwatch(self.device)
+        written = self.write(self.prompts[:256], make_generator(12345))
+        self.judges = Judges(self.device, self.vocabulary.texts(written.tokens))
+        self.limits, self.speeds = limits_of(self.device), list[dict[str, float]]()
 
-    def calibrated(self, name: str, count: int = 256) -> Judge:
-        """One of the course's reward models, to whom what the reference writes is 0 ± 1."""
-        judge = Judge(load_reward_model(name).to(self.device).requires_grad_(False))
-        written = self.write(self.prompts[:count].to(self.device), make_generator(12345))
-        return judge.calibrated(self.vocabulary.texts(written.tokens))
+    @property
+    def policy(self) -> FastGPT2:
+        """What was trained so far: whole, and in full precision unless only a copy in 16 bits is whole."""
+        return self.trained.actor if self.config.sharding == "none" else self.writer.model
 
     def write(self, prompts: Tensor, generator: torch.Generator) -> Generation:
         """Responses of the present policy; the generator is on the CPU, the numbers are the same on every device."""
         uniforms = torch.rand(len(prompts), self.config.room, generator=generator)
-        return write_fast(self.writer, prompts, uniforms.to(self.device), self.vocabulary.end_id)
+        return self.writer.write(to_device(prompts, self.device), to_device(uniforms, self.device))
 
-    def log_probs(self, model: FastGPT2, tokens: Tensor, new: int) -> Tensor:
-        """(B, N) of the last N of ``tokens``; no logits for the prompt."""
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            hidden = model.body(tokens)[:, -new - 1 : -1]
-            logits = model.logits(hidden)
-        every = logits.float().log_softmax(dim=-1)
-        return every.gather(-1, tokens[:, -new:].unsqueeze(-1)).squeeze(-1)
-
-    def values(self, tokens: Tensor, new: int) -> Tensor:
-        """(B, N) of the critic before each of the last N tokens."""
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            found: Tensor = self.trained.critic(tokens)
-        return found[:, -new - 1 : -1].float()
+    def half_precision(self) -> torch.autocast:
+        """On a GPU, products of matrices in 16 bits; everything else stays as it is."""
+        on_gpu = self.device.type == "cuda"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=on_gpu)
 
     @torch.no_grad()
     def collect(self, step: int) -> Batch:
         """Write, judge and compare; every process ends up knowing all rows."""
-        config, share = self.config, self.processes.share
+        config, share, room = self.config, self.processes.share, self.config.room
         generator = make_generator(config.seed * 1_000_003 + step)
         rows = torch.randint(len(self.prompts), (config.batch,), generator=generator)
-        uniforms = share(torch.rand(config.batch, config.room, generator=generator))
-        prompts = share(self.prompts[rows]).to(self.device)
-        found = write_fast(self.writer, prompts, uniforms.to(self.device), self.vocabulary.end_id)
-        log_probs = found.log_probs
-        if self.writer is not self.trained.actor:  # PPO compares with the policy that is trained
-            log_probs = self.log_probs(self.trained.actor, found.tokens, config.room)
-        parts = (
-            found.tokens,
-            found.mask,
-            log_probs,
-            self.log_probs(self.reference, found.tokens, config.room),
-            self.values(found.tokens, config.room),
-            self.judged(found),
-        )
+        uniforms = share(torch.rand(config.batch, room, generator=generator))
+        with self.clock("write"):
+            own = to_device(share(self.prompts[rows]), self.device)
+            found = self.writer.write(own, to_device(uniforms, self.device))
+        texts = to_host(found.tokens)
+        with self.clock("read"), self.half_precision():
+            read = self.or_halve(lambda: self.in_parts(self.trained, found.tokens))
+            compared = self.or_halve(lambda: self.in_parts(self.compare, found.tokens))
+            scores = self.judges.scores(self.vocabulary.texts(texts()[0]))
+        noted = read[0]  # PPO compares with the policy that is trained, not with a copy of it in
+        if self.writer.model is self.trained.actor:  # 16 bits; without such a copy they are one
+            noted = found.log_probs
+        over = ended(found, self.vocabulary.end_id)
+        paid = penalize_missing_end(scores["score"], over, config.missing_end_penalty)
+        parts = found.tokens, found.mask, noted, compared[0], read[1], paid, scores["judge"]
         return self.finished(*(self.processes.gather(part) for part in parts))
 
-    def judged(self, found: Generation) -> Tensor:
-        """(B,) scores; one that was cut off gets 0 at most, less the penalty."""
-        scores = self.judge.scores(self.vocabulary.texts(found.tokens))
-        over = ended(found, self.vocabulary.end_id)
-        return penalize_missing_end(scores, over, self.config.missing_end_penalty)
+    def compare(self, tokens: Tensor, new: int) -> tuple[Tensor, ...]:
+        """Log-probabilities (B, N) of the last N of ``tokens`` under the reference."""
+        return (last_log_probs(self.reference, tokens, new),)
+
+    def in_parts(
+        self, read: Callable[[Tensor, int], tuple[Tensor, ...]], tokens: Tensor
+    ) -> list[Tensor]:
+        """What ``read`` finds in ``tokens`` (B, P+N), some rows at a time: no logits of a whole batch."""
+        parts = tokens.split(max(1, self.micro_tokens // tokens.shape[1]))
+        found = [read(part, self.config.room) for part in parts]
+        return [torch.cat(column) for column in zip(*found, strict=True)]
 
     def finished(self, tokens: Tensor, mask: Tensor, *rest: Tensor) -> Batch:
         """Rewards, advantages and returns of the whole batch, the same in every process."""
-        log_probs, ref_log_probs, values, scores = rest
+        log_probs, ref_log_probs, values, scores, judged = rest
         rewards = kl_shaped_rewards(scores, log_probs, ref_log_probs, mask, self.config.kl_coef)
-        advantages, returns = response_advantages(rewards, values, mask, 1.0, self.config.lam)
-        return Batch(tokens, mask, log_probs, ref_log_probs, values, advantages, returns, scores)
+        targets = response_advantages(rewards, values, mask, 1.0, self.config.lam)
+        lengths = mask.sum(dim=1).long().cpu()
+        chances = log_probs, ref_log_probs
+        return Batch(tokens, mask, *chances, values, *targets, scores, judged, lengths)
 
     def loss(self, trained: nn.Module, part: Microbatch) -> Tensor:
         """() PPO's objective and the critic's, a mean over the tokens of a microbatch."""
-        tokens, mask, eps = part["tokens"], part["mask"], self.config.clip_eps
-        new = self.log_probs(self.trained.actor, tokens, mask.shape[1])
-        policy = clipped_surrogate_loss(new, part["old_log_probs"], part["advantages"], mask, eps)
-        values = self.values(tokens, mask.shape[1])
+        mask, old, eps = part["mask"], part["old_log_probs"], self.config.clip_eps
+        self.remaining -= 1
+        announce(trained, self.remaining == 0)
+        with self.half_precision():
+            new, values = trained(part["tokens"], mask.shape[1])
+        policy = clipped_surrogate_loss(new, old, part["advantages"], mask, eps)
         critic = clipped_value_loss(values, part["old_values"], part["returns"], mask, eps)
         with torch.no_grad():
-            old = part["old_log_probs"]
-            self.seen.append(
-                (mask.sum(), approx_kl(new, old, mask), clip_fraction(new, old, mask, eps))
-            )
-        return policy + self.config.value_coef * critic
+            moved = approx_kl(new, old, mask), clip_fraction(new, old, mask, eps)
+            self.fresh.append(torch.stack([mask.sum(), *(x * mask.sum() for x in moved)]))
+        return (policy + self.config.value_coef * critic) * self.share_of_tokens
 
     def update(self, batch: Batch, rows: Tensor) -> Tensor:
         """One step of the optimizer on some rows of the batch; () the loss, before it."""
-        own = self.processes.share(rows).to(self.device)
-        total = batch.mask[rows.to(self.device)].sum().clamp(min=1)
-        self.optimizer.zero_grad()
-        loss = torch.zeros((), device=self.device)
-        if len(own):
-            widths = batch.mask[own].sum(dim=1).long().cpu() + PROMPT_TOKENS + 1
-            parts = [
-                batch.rows(own[places.to(self.device)])
-                for places in bucket_by_length(widths, self.micro_tokens)
-            ]
-            loss = accumulate_gradients(self.trained, parts, self.loss)
-            own_share = batch.mask[own].sum() / total
-            loss = loss * own_share
-            for parameter in self.trained.parameters():
-                if parameter.grad is not None:
-                    parameter.grad *= own_share
-        self.share_gradients()
+        own = self.processes.share(rows)
+        every = batch.lengths[rows].sum().clamp(min=1)
+        self.share_of_tokens = float(batch.lengths[own].sum() / every)
+        loss = self.or_halve(lambda: self.gradients(batch, own))
+        self.seen += self.fresh
         self.processes.add_up(loss)
-        if not math.isfinite(loss.item()):
-            raise FloatingPointError(f"the loss is {loss.item()}")
-        for model in (self.trained.actor, self.trained.critic):
-            torch.nn.utils.clip_grad_norm_(model.parameters(), self.config.max_grad_norm)
-        self.optimizer.step()
+        self.updates.take(loss)
         return loss
 
-    def share_gradients(self) -> None:
-        """Add up the gradients of all processes; one that had no row adds zeros."""
-        if self.processes.count == 1:
-            return
-        for parameter in self.trained.parameters():
-            if parameter.requires_grad:
-                if parameter.grad is None:
-                    parameter.grad = torch.zeros_like(parameter)
-                self.processes.add_up(parameter.grad)
+    def gradients(self, batch: Batch, own: Tensor) -> Tensor:
+        """Leave this process's gradients in the parameters; () its part of the loss."""
+        self.fresh = list[Tensor]()
+        self.updates.forget()
+        if not len(own):
+            return torch.zeros((), device=self.device)
+        widths = batch.lengths[own] + 1 + self.config.prompt_tokens
+        places = bucket_by_length(widths, self.micro_tokens)
+        parts = [batch.rows(own[some]) for some in places]
+        self.remaining = len(parts)
+        return accumulate_gradients(self.trained, parts, self.loss)
 
     def train(self, batch: Batch, step: int) -> dict[str, float]:
         """All epochs on one batch; numbers about the updates."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.config.learning_rate * (1 - step / self.config.steps)
+        self.updates.begin(step)
         generator = make_generator(self.config.seed * 1_000_003 + step + 500_000)
-        self.seen = list[tuple[Tensor, Tensor, Tensor]]()
-        losses = list[Tensor]()
-        for _ in range(self.config.epochs):
-            for rows in minibatches(len(batch.mask), self.config.minibatch, generator):
-                losses.append(self.update_or_halve(batch, rows))
-        self.renew_writer()
-        tokens, kl, clipped = (torch.stack(column) for column in zip(*self.seen, strict=True))
-        sums = torch.stack([tokens.sum(), (tokens * kl).sum(), (tokens * clipped).sum()])
-        sums = self.processes.add_up(sums)
-        return {
-            "loss": torch.stack(losses).mean().item(),
-            "approx_kl": (sums[1] / sums[0]).item(),
-            "clip_fraction": (sums[2] / sums[0]).item(),
-        }
+        self.seen, losses = list[Tensor](), list[Tensor]()
+        with self.clock("train"):
+            for _ in range(self.config.epochs):
+                for rows in minibatches(len(batch.mask), self.config.minibatch, generator):
+                    losses.append(self.update(batch, rows))
+            self.renew_writer()
+        self.updates.refuse_bad(torch.stack(losses))
+        tokens, kl, clipped = self.processes.add_up(torch.stack(self.seen).sum(dim=0)).tolist()
+        loss = torch.stack(losses).mean().item()
+        return {"loss": loss, "approx_kl": kl / tokens, "clip_fraction": clipped / tokens}
 
     def renew_writer(self) -> None:
         """Give the copy that writes, if there is one, the weights of the policy."""
-        if self.writer is not self.trained.actor:
-            self.writer.load_state_dict(self.trained.actor.state_dict())
+        if self.writer.model is not self.trained.actor:
+            state = self.trained.actor.state_dict()
+            self.writer.model.load_state_dict({name: whole(x) for name, x in state.items()})
 
-    def update_or_halve(self, batch: Batch, rows: Tensor) -> Tensor:
-        """An update; where memory runs out, again with microbatches of half the size.
+    def or_halve(self, work: Callable[[], Result]) -> Result:
+        """Do it; where memory runs out, again with microbatches of half the size.
 
         Raises:
             torch.OutOfMemoryError: if not even one response fits.
         """
         while True:
             try:
-                return self.update(batch, rows)
+                return work()
             except torch.OutOfMemoryError:
                 half = self.micro_tokens // 2
-                if half < batch.tokens.shape[1]:
+                if half < self.config.width:
                     raise
-                print(
-                    f"out of memory: microbatches of {half} tokens instead of {self.micro_tokens}"
-                )
+                said = f"microbatches of {half} tokens instead of {self.micro_tokens}"
+                print(f"out of memory: {said}")
                 self.micro_tokens = half
 
     def step(self, step: int) -> dict[str, float]:
         """One step of PPO; numbers for the log."""
         batch = self.collect(step)
-        return about(batch) | self.train(batch, step)
+        updates = self.train(batch, step)
+        self.note_speed(batch)
+        return about(batch, self.vocabulary.end_id) | updates
+
+    def note_speed(self, batch: Batch) -> None:
+        """Keep how fast this step was; the clock waits until the device is through with it."""
+        model = self.writer.model
+        kind = self.config, model.config, self.limits, model.wte.weight.dtype, self.processes
+        self.speeds.append(speed_of(batch, self.clock.read(), *kind))

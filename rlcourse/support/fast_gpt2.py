@@ -199,7 +199,7 @@ class FastGPT2(nn.Module):
         return self.logits(self.body(tokens, mask))
 
     def prefill(self, tokens: Tensor, mask: Tensor, slots: int) -> tuple[Tensor, DecodeCache]:
-        """Read the prompts.
+        """Read the prompts into a new cache.
 
         Args:
             tokens: (B, P) int64, padded in front.
@@ -214,18 +214,28 @@ class FastGPT2(nn.Module):
         """
         rows, steps = tokens.shape
         if not steps <= slots <= self.config.n_positions:
-            raise ValueError(
-                f"{steps} prompt tokens, {slots} slots, {self.config.n_positions} positions"
-            )
+            raise ValueError(f"{steps} tokens, {slots} slots, {self.config.n_positions} positions")
         cache = self.new_cache(rows, slots)
-        cache.mask[:, :steps] = mask > 0
+        return self.read_prompts(tokens, mask, cache), cache
+
+    def read_prompts(self, tokens: Tensor, mask: Tensor | None, cache: DecodeCache) -> Tensor:
+        """(B, V) logits of the first new token; the cache forgets what it held and holds the prompts.
+
+        Args:
+            tokens: (B, P) int64, padded in front.
+            mask: (B, P) 1 on prompts, 0 on padding; None where there is none.
+            cache: of B rows and at least P slots; changed in place.
+        """
+        steps = tokens.shape[1]
+        cache.mask.zero_()
+        cache.mask[:, :steps] = True if mask is None else mask > 0
         cache.used.fill_(steps)
-        return self.logits(self.body(tokens, mask, cache)[:, -1]), cache
+        return self.logits(self.body(tokens, mask, cache)[:, -1])
 
     def new_cache(self, rows: int, slots: int) -> DecodeCache:
         """An empty cache on the model's device and in its type."""
-        like, config = self.wte.weight.detach(), self.config
-        shape = (self.layers, rows, config.n_head, slots, config.n_embd // config.n_head)
+        like, heads = self.wte.weight.detach(), self.config.n_head
+        shape = (self.layers, rows, heads, slots, self.config.n_embd // heads)
         return DecodeCache(
             like.new_zeros(shape),
             like.new_zeros(shape),

@@ -73,7 +73,7 @@ def load_gpt2(source: str | Path) -> GPT2:
     folder = Path(source)
     paths = {name: folder / name for name in (CONFIG, WEIGHTS)}
     if not folder.is_dir():
-        paths = {name: _from_hub(str(source), name) for name in (CONFIG, WEIGHTS)}
+        paths = {name: hub_file(str(source), name) for name in (CONFIG, WEIGHTS)}
     if lacking := [name for name, path in paths.items() if not path.exists()]:
         raise FileNotFoundError(f"{folder} holds no {' and no '.join(lacking)}")
     model = GPT2(load_config(paths[CONFIG]))
@@ -81,7 +81,12 @@ def load_gpt2(source: str | Path) -> GPT2:
     return model.eval()
 
 
-def _from_hub(name: str, file: str) -> Path:
+def hub_file(name: str, file: str) -> Path:
+    """One file of a model on the Hugging Face hub, downloaded if it was not before.
+
+    Raises:
+        FileNotFoundError: if it cannot be had, with what to do without a network.
+    """
     from huggingface_hub import hf_hub_download
 
     try:
@@ -89,8 +94,8 @@ def _from_hub(name: str, file: str) -> Path:
     except Exception as error:
         raise FileNotFoundError(
             f"there is no folder {name!r} here, and {name}/{file} could not be had from the Hugging Face hub "
-            f"({type(error).__name__}). Without a network: download config.json and model.safetensors of the model on "
-            f'another machine, put both into one folder, and call load_gpt2("that/folder").'
+            f"({type(error).__name__}). Without a network: download {CONFIG}, {WEIGHTS} and tokenizer.json of the "
+            f"model on another machine, put them into one folder, and give the path of that folder instead of {name!r}."
         ) from error
 
 

@@ -48,6 +48,8 @@ def join(device: torch.device) -> Processes:
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
         return Processes()
+    if device.type == "cuda":  # each process has a GPU of its own
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     if not distributed.is_initialized():
         distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     return Processes(distributed.get_rank(), distributed.get_world_size())

@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import huggingface_hub
 import pytest
 import torch
 
@@ -20,13 +21,17 @@ rlcourse.overlay(ROOT / "solutions")
 from rlcourse.instruct_gpt import kl_shaped_rewards, response_advantages  # noqa: E402
 from rlcourse.language_policy import token_log_probs  # noqa: E402
 from rlcourse.recipes import finale_run  # noqa: E402
-from rlcourse.recipes.fast_writing import draw, write_fast  # noqa: E402
+from rlcourse.recipes.fast_writing import FastWriter, draw, write_fast  # noqa: E402
 from rlcourse.recipes.finale_batch import FinaleConfig  # noqa: E402
 from rlcourse.recipes.finale_models import fast_copy, load_policy, refuse_small  # noqa: E402
+from rlcourse.recipes.finale_texts import film_texts  # noqa: E402
 from rlcourse.recipes.ppo_gpt2 import Finale  # noqa: E402
 from rlcourse.recipes.review_writer import film_part, film_prompts, load_base  # noqa: E402
+from rlcourse.support import processes  # noqa: E402
+from rlcourse.support.gpt2_weights import save_gpt2  # noqa: E402
 from rlcourse.support.processes import Processes  # noqa: E402
 from rlcourse.support.seeding import make_generator  # noqa: E402
+from rlcourse.support.tokenizer import load_tokenizer, train_tokenizer  # noqa: E402
 
 SMALL = FinaleConfig(steps=2, batch=8, minibatch=4, room=6, epochs=2, checkpoint_every=1)
 
@@ -92,6 +97,37 @@ def test_nothing_is_bootstrapped_past_the_end():
     assert returns.abs().max() < 1e-6
 
 
+def test_a_writer_that_has_written_before_writes_the_same(prompts, uniforms):
+    model = fast_copy(load_base())
+    writer = FastWriter(model, 0)
+    first = writer.write(prompts, uniforms)
+    kept = first.log_probs.clone()
+    again = writer.write(prompts.flip(0), uniforms.flip(0))
+    assert torch.equal(again.tokens, first.tokens.flip(0)) and writer.sizes == 1
+    assert torch.equal(first.log_probs, kept), "what was handed out must not change any more"
+    writer.write(prompts[:3], uniforms[:3])
+    assert writer.sizes == 2
+    longer = writer.write(prompts[:3], uniforms[:3, :2])
+    assert torch.equal(longer.tokens, first.tokens[:3, : prompts.shape[1] + 2])
+
+
+def test_a_writer_sees_weights_that_changed(prompts, uniforms):
+    model = fast_copy(load_base())
+    writer = FastWriter(model, 0)
+    writer.write(prompts, uniforms)
+    with torch.no_grad():
+        model.wte.weight.mul_(1.1)
+    torch.testing.assert_close(
+        writer.write(prompts, uniforms).log_probs,
+        write_fast(model, prompts, uniforms, 0).log_probs,
+    )
+
+
+def test_too_long_a_response_is_refused_before_anything_is_written(prompts):
+    with pytest.raises(ValueError, match="this model reads"):
+        write_fast(fast_copy(load_base()), prompts, torch.rand(6, 10_000), 0)
+
+
 @pytest.fixture(scope="module")
 def finale():
     torch.set_num_threads(1)
@@ -101,14 +137,13 @@ def finale():
 def test_before_the_first_update_kl_is_0_and_every_ratio_1(finale):
     batch = finale.collect(0)
     assert torch.allclose(batch.old_log_probs, batch.ref_log_probs * batch.mask, atol=1e-4)
-    again = finale.log_probs(finale.trained.actor, batch.tokens, SMALL.room)
+    again, _ = finale.trained(batch.tokens, SMALL.room)
     assert torch.allclose(again * batch.mask, batch.old_log_probs, atol=1e-4)
 
 
-def _gradients(finale, micro_tokens):
-    finale.micro_tokens = micro_tokens
-    finale.seen = []
-    batch = finale.collect(0)
+def _gradients(finale, micro_tokens, batch=None):
+    finale.micro_tokens, finale.seen = micro_tokens, []
+    batch = batch or finale.collect(0)
     kept = {name: x.clone() for name, x in finale.trained.state_dict().items()}
     finale.update(batch, torch.arange(8))
     found = {
@@ -137,40 +172,55 @@ def test_a_run_that_went_on_equals_one_that_was_not_cut(tmp_path, monkeypatch):
 
 
 def test_memory_that_runs_out_halves_the_microbatch(finale, monkeypatch, capsys):
-    finale.micro_tokens, calls, right = 64, [], finale.update
+    batch, right, calls = finale.collect(0), finale.loss, []
+    whole, _ = _gradients(finale, 10_000, batch)
 
-    def tight(batch, rows):
-        calls.append(finale.micro_tokens)
-        if finale.micro_tokens > 20:
+    def tight(trained, part):
+        calls.append(part["tokens"].numel())
+        if len(calls) in (2, 5):  # not at once, so that there is something to forget
             raise torch.OutOfMemoryError("pretended")
-        return right(batch, rows)
+        return right(trained, part)
 
-    monkeypatch.setattr(finale, "update", tight)
-    finale.seen = []
-    finale.update_or_halve(finale.collect(0), torch.arange(4))
-    assert calls == [64, 32, 16] and "32 tokens instead of 64" in capsys.readouterr().out
+    monkeypatch.setattr(finale, "loss", tight)
+    halved, seen = _gradients(finale, 44, batch)
+    assert finale.micro_tokens == 11 and "22 tokens instead of 44" in capsys.readouterr().out
+    assert seen == 8, "what was seen before memory ran out must not count"
+    for name, gradient in whole.items():
+        torch.testing.assert_close(halved[name], gradient, atol=1e-6, rtol=1e-4)
 
 
-def test_where_not_even_one_response_fits_memory_is_out(finale, monkeypatch):
-    def never(batch, rows):
+def test_where_not_even_one_response_fits_memory_is_out(finale):
+    def never():
         raise torch.OutOfMemoryError("pretended")
 
     finale.micro_tokens = 64
-    monkeypatch.setattr(finale, "update", never)
     with pytest.raises(torch.OutOfMemoryError):
-        finale.update_or_halve(finale.collect(0), torch.arange(4))
+        finale.or_halve(never)
+    assert finale.micro_tokens == 16
+
+
+def _unchanged(finale, before):
+    return all(torch.equal(before[n], x) for n, x in finale.trained.state_dict().items())
 
 
 def test_a_loss_that_is_no_number_stops_with_the_step_and_changes_nothing(monkeypatch):
     finale = Finale(SMALL, "cpu")
     before = {name: x.clone() for name, x in finale.trained.state_dict().items()}
-    monkeypatch.setattr(
-        finale, "values", lambda tokens, new: torch.full((len(tokens), new), torch.nan)
-    )
+    right = finale.finished
+    rotten = lambda *parts: replace(right(*parts), returns=torch.full((8, 6), torch.nan))  # noqa: E731
+    monkeypatch.setattr(finale, "finished", rotten)
     with pytest.raises(FloatingPointError, match="step 1: the loss is nan"):
         finale_run.one_step(finale, 0)
-    after = finale.trained.state_dict()
-    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert _unchanged(finale, before)
+
+
+def test_a_gradient_that_is_no_number_changes_nothing_either(monkeypatch):
+    finale = Finale(SMALL, "cpu")
+    before = {name: x.clone() for name, x in finale.trained.state_dict().items()}
+    finale.trained.actor.wte.weight.register_hook(lambda gradient: gradient * torch.inf)
+    with pytest.raises(FloatingPointError, match="gradient is not finite"):
+        finale.step(0)
+    assert _unchanged(finale, before)
 
 
 @pytest.mark.parametrize(
@@ -186,15 +236,58 @@ def test_settings_that_make_no_sense_are_refused(change, said):
         replace(FinaleConfig(), **change)
 
 
-def test_a_folder_without_a_tokenizer_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match="tokenizer.json"):
+def test_a_folder_without_its_files_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"lacks tokenizer.json, config.json"):
+        load_policy(str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="lacks tokenizer.json"):
+        load_policy(str(tmp_path / "nowhere"))
+
+
+def test_a_name_on_the_hub_without_a_network_says_what_to_do(monkeypatch):
+    def offline(name, file):
+        raise ConnectionError("no network")
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", offline)
+    with pytest.raises(FileNotFoundError, match=r"gpt2/tokenizer\.json .* Without a network"):
+        load_policy("gpt2")
+
+
+def test_a_name_on_the_hub_is_downloaded(tmp_path, monkeypatch):
+    save_gpt2(load_base(), tmp_path)
+    load_tokenizer().save(str(tmp_path / "tokenizer.json"))
+    asked = []
+
+    def download(name, file):
+        asked.append((name, file))
+        return str(tmp_path / file)
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    model, _ = load_policy("somebody/gpt2-tiny")
+    files = ["tokenizer.json", "config.json", "model.safetensors"]
+    assert asked == [("somebody/gpt2-tiny", file) for file in files]
+    assert model.config == load_base().config
+
+
+def test_a_vocabulary_of_another_model_is_refused(tmp_path):
+    save_gpt2(load_base(), tmp_path)
+    train_tokenizer(["a film", "another film"], 300).save(str(tmp_path / "tokenizer.json"))
+    assert load_policy(str(tmp_path))[1].end_id is not None  # smaller is fine: GPT-2 has spare rows
+    foreign = train_tokenizer(["a film", "another film"], 300)
+    foreign.add_tokens([f"word{number}" for number in range(2048)])
+    foreign.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(ValueError, match="not of the same model"):
         load_policy(str(tmp_path))
 
 
-def test_a_gpt2_from_a_folder(tmp_path):
-    from rlcourse.support.gpt2_weights import save_gpt2
-    from rlcourse.support.tokenizer import load_tokenizer
+def test_long_prompts_are_cut_from_several_snippets(finale):
+    assert film_texts("val", 4) == [snippet.text for snippet in film_part("val")]
+    rows = finale.vocabulary.prompts(film_texts("val", 64), 64)
+    assert rows.shape[1] == 65 and len(rows) > 20
+    with pytest.raises(ValueError, match="more than 900 tokens"):
+        finale.vocabulary.prompts(film_texts("val", 4), 900)
 
+
+def test_a_gpt2_from_a_folder(tmp_path):
     save_gpt2(load_base(), tmp_path)
     load_tokenizer().save(str(tmp_path / "tokenizer.json"))
     model, vocabulary = load_policy(str(tmp_path))
@@ -221,7 +314,7 @@ def _start(*extra, processes=1):
     launch = [sys.executable, "-m"]
     if processes > 1:
         launch += ["torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m"]
-    settings = ["--batch=8", "--minibatch=4", "--room=6", "--device=cpu"]
+    settings = ["--batch=8", "--minibatch=4", "--room=6", "--device=cpu", "--no-report"]
     command = [*launch, "rlcourse.recipes.finale_run", *settings, *extra]
     return subprocess.Popen(command, env=environment, text=True, stderr=subprocess.PIPE)
 
@@ -235,13 +328,44 @@ def _log(folder):
 def test_two_processes_compute_what_one_does(tmp_path):
     for count in (1, 2):
         run = _start("--steps=2", f"--folder={tmp_path / str(count)}", processes=count)
-        _, errors = run.communicate(timeout=200)
+        _, errors = run.communicate(timeout=280)
         assert run.returncode == 0, errors
     one, two = _log(tmp_path / "1"), _log(tmp_path / "2")
     assert len(one) == len(two) == 2
     for a, b in zip(one, two, strict=True):
         for name, value in a.items():
             assert float(b[name]) == pytest.approx(float(value), abs=2e-6, rel=2e-6), name
+
+
+@pytest.mark.slow
+def test_processes_with_a_part_of_the_weights_each_compute_what_one_does(tmp_path):
+    """And what they save is whole: the weights of one process, under their own names."""
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    options = ["--steps=2", "--checkpoint-every=1", "--micro-tokens=30"]
+    shared = [*options, "--sharding=fsdp2", f"--folder={parts}"]
+    for arguments, count in ((["--folder=" + str(whole), *options], 1), (shared, 2)):
+        run = _start(*arguments, processes=count)
+        _, errors = run.communicate(timeout=280)
+        assert run.returncode == 0, errors
+    one, two = _log(whole), _log(parts)
+    assert len(one) == len(two) == 2
+    for a, b in zip(one, two, strict=True):
+        for name, value in a.items():
+            assert float(b[name]) == pytest.approx(float(value), abs=2e-5, rel=2e-5), name
+    saved = [torch.load(f / "checkpoint.pt", weights_only=True)["state"] for f in (whole, parts)]
+    for name, weights in saved[0]["trained"].items():
+        if weights.numel():
+            torch.testing.assert_close(saved[1]["trained"][name], weights, atol=1e-5, rtol=1e-4)
+    assert saved[1]["optimizer"]["state"].keys() <= saved[1]["trained"].keys()
+
+
+def test_sharding_without_other_processes_or_with_unequal_shares_is_refused():
+    with pytest.raises(ValueError, match="needs several processes"):
+        Finale(replace(SMALL, sharding="fsdp2"), "cpu")
+    with pytest.raises(ValueError, match="minibatches of 3 must divide"):
+        Finale(replace(SMALL, sharding="fsdp2", minibatch=3), "cpu")
+    with pytest.raises(ValueError, match='"none" or "fsdp2"'):
+        replace(SMALL, sharding="some")
 
 
 @pytest.mark.slow
@@ -256,18 +380,23 @@ def test_sigterm_saves_and_ends_in_order(tmp_path):
         except subprocess.TimeoutExpired:
             continue
     run.send_signal(signal.SIGTERM)
-    _, errors = run.communicate(timeout=60)
+    _, errors = run.communicate(timeout=120)
     assert run.returncode == 0, errors
     saved = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
     assert saved["state"]["step"] == len(_log(tmp_path / "run")) < 500
     assert json.loads((tmp_path / "run" / "config.json").read_text())["batch"] == 8
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
-def test_a_recorded_step_writes_what_a_plain_one_does(prompts, uniforms):
-    model = fast_copy(load_base())
-    plain = write_fast(model, prompts, uniforms, eos_id=0)
-    recorded = write_fast(model.cuda(), prompts.cuda(), uniforms.cuda(), eos_id=0)
-    assert torch.equal(recorded.tokens.cpu(), plain.tokens)
-    torch.testing.assert_close(recorded.log_probs.cpu(), plain.log_probs, atol=1e-3, rtol=1e-3)
+def test_each_process_takes_a_gpu_of_its_own(monkeypatch):
+    taken = []
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setattr(torch.cuda, "set_device", taken.append)
+    pretended = {"is_initialized": False, "init_process_group": None}
+    pretended |= {"get_rank": 1, "get_world_size": 2}
+    for name, value in pretended.items():
+        monkeypatch.setattr(torch.distributed, name, lambda *_, value=value: value)
+    assert processes.join(torch.device("cuda")) == Processes(1, 2)
+    assert taken == [1]
+    processes.join(torch.device("cpu"))
+    assert taken == [1]
