@@ -66,12 +66,11 @@ def gae(
     ### BEGIN SOLUTION 6.2
     errors = rewards + discounts * next_values - values
     decays = lam * discounts * (1.0 - ends.to(rewards.dtype))
-    advantages = torch.empty_like(errors)
-    following = torch.zeros_like(errors[:, 0])
-    for t in reversed(range(rewards.shape[1])):
-        following = errors[:, t] + decays[:, t] * following
-        advantages[:, t] = following
-    return advantages.detach()
+    following, columns = torch.zeros_like(errors[:, 0]), []
+    for error, decay in zip(reversed(errors.unbind(1)), reversed(decays.unbind(1)), strict=True):
+        following = error + decay * following
+        columns.append(following)
+    return torch.stack(columns[::-1], dim=1).detach()
     ### END SOLUTION
 
 

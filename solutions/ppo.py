@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.distributions import Categorical
 
 from rlcourse.actor_critic import gae
 from rlcourse.support.networks import ActorCritic
+from rlcourse.support.one_vector import shorten_gradient
 from rlcourse.support.ppo_config import PPOConfig
 from rlcourse.support.rollouts import Rollout
 
@@ -188,8 +188,9 @@ def log_probs_and_entropies(
         states: (N, ...) observations.
         actions: (N) what was done there.
     """
-    policy = Categorical(logits=agent.logits(states), validate_args=False)
-    return policy.log_prob(actions), policy.entropy()
+    log_policy = agent.logits(states).log_softmax(dim=-1)
+    entropies = -(log_policy.exp() * log_policy).sum(dim=-1)
+    return log_policy.gather(-1, actions[..., None]).squeeze(-1), entropies
 
 
 def ppo_update(
@@ -238,22 +239,19 @@ def ppo_update(
             value_loss = clipped_value_loss(
                 values, old_values, returns, mask, config.value_clip_eps
             )
-            loss = (
-                policy_loss
-                + config.critic_coef * value_loss
-                - config.entropy_coef * entropies.mean()
-            )
+            entropy, log_probs_now = entropies.mean(), log_probs.detach()
+            loss = policy_loss + config.critic_coef * value_loss - config.entropy_coef * entropy
             optimizer.zero_grad()
             loss.backward()
-            norm = torch.nn.utils.clip_grad_norm_(agent.parameters(), config.max_grad_norm)
+            norm = shorten_gradient(optimizer, config.max_grad_norm)
             optimizer.step()
             log.append(
                 {
                     "policy_loss": policy_loss,
                     "value_loss": value_loss,
-                    "entropy": entropies.mean(),
-                    "approx_kl": approx_kl(log_probs, old_log_probs, mask),
-                    "clip_fraction": clip_fraction(log_probs, old_log_probs, mask, eps),
+                    "entropy": entropy,
+                    "approx_kl": approx_kl(log_probs_now, old_log_probs, mask),
+                    "clip_fraction": clip_fraction(log_probs_now, old_log_probs, mask, eps),
                     "grad_norm": norm,
                 }
             )

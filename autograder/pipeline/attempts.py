@@ -10,8 +10,9 @@ from nbgrader.utils import parse_utc
 
 from autograder.pipeline.collect import NOTE
 from autograder.pipeline.course import Course
+from autograder.pipeline.reading import in_brief, read_all
 from autograder.pipeline.result import Result
-from autograder.pipeline.safe_files import Refusal, folder_items, read_all
+from autograder.pipeline.safe_files import Refusal, folder_items
 from autograder.pipeline.settings import Settings
 from rlcourse.chapters import Chapter
 
@@ -38,7 +39,7 @@ class Attempt:
             return {}, (f"{self.folder.name} is not a plain folder",)
         items, refusals = folder_items(self.folder)
         files = read_all(items, refusals)
-        return files, (*self.notes, *(f"left out: {refusal}" for refusal in refusals))
+        return files, (*self.notes, *(f"left out: {refusal}" for refusal in in_brief(refusals)))
 
 
 def find_attempts(course: Course, chapter: Chapter, student: str = "*") -> list[Attempt]:

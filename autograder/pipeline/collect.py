@@ -5,19 +5,20 @@ import io
 import json
 import shutil
 import tempfile
-import zipfile
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from autograder.pipeline.archives import open_archive, zip_items
 from autograder.pipeline.course import Course
 from autograder.pipeline.downloads import Handed, by_chapter, noted_chapter, sort_items
+from autograder.pipeline.reading import Room, in_brief, read_all
 from autograder.pipeline.safe_files import (
     Item,
     Refusal,
+    Refused,
     folder_items,
-    read_all,
-    zip_items,
+    without_duplicates,
 )
 from rlcourse.chapters import Chapter
 
@@ -54,13 +55,13 @@ def collect(course: Course, source: Path, chapter: Chapter | None = None) -> Col
     if not source.exists():
         raise FileNotFoundError(f"no folder or archive {source}")
     try:
-        with zipfile.ZipFile(source) as archive:
+        with open_archive(source) as archive:
             items, collected.refusals = zip_items(archive)
             own = any(item.name == "submission.json" for item in items)
             items = _as_one(source) if own else items
             _take_all(course, items, chapter, collected)
-    except zipfile.BadZipFile as error:
-        raise ValueError(f"{source} is not a zip archive ({error})") from error
+    except Refused as error:
+        raise ValueError(f"{source}: {error}") from error
     return collected
 
 
@@ -77,6 +78,7 @@ def _take_all(
         refusals: list[Refusal] = []
         when = max(item.modified for item in handed.items.values())
         files = _unpacked(handed, refusals)
+        refusals = in_brief(refusals)
         collected.refusals += [Refusal(f"{handed.name}/{r.name}", r.why) for r in refusals]
         named = chapter or noted_chapter(files)
         for found, part in ({named: files} if named else by_chapter(files)).items():
@@ -90,19 +92,27 @@ def _take_all(
 
 def _unpacked(handed: Handed, refusals: list[Refusal]) -> dict[str, bytes]:
     """All files of a submission; those of zip archives in it (one level) in their place."""
-    files: dict[str, bytes] = {}
-    for name, data in read_all(list(_renamed(handed)), refusals).items():
-        if not name.lower().endswith(".zip"):
-            files[name] = data
-            continue
+    room = Room()
+    given = read_all(list(_renamed(handed)), refusals, room)
+    files = {name: data for name, data in given.items() if not name.lower().endswith(".zip")}
+    for name in sorted(given.keys() - files.keys()):
+        room.size += len(given[name])  # its files take the place of the archive
         try:
-            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            with open_archive(io.BytesIO(given[name])) as archive:
                 items, inner = zip_items(archive)
-                files |= read_all(items, inner)
-        except zipfile.BadZipFile as error:
-            inner = [Refusal(name, f"not a zip archive ({error})")]
-        refusals += [Refusal(f"{name}/{r.name}", r.why) for r in inner]
+                files |= read_all(_not_there_yet(items, files, inner), inner, room)
+        except Refused as error:
+            inner = [Refusal("", str(error))]
+        refusals += [Refusal(f"{name}/{r.name}".rstrip("/"), r.why) for r in inner]
     return files
+
+
+def _not_there_yet(
+    items: list[Item], files: dict[str, bytes], refusals: list[Refusal]
+) -> list[Item]:
+    """What takes no other file's place."""
+    there = [Item(name, datetime(1980, 1, 1), bytes) for name in files]
+    return [item for item in without_duplicates([*there, *items], refusals) if item not in there]
 
 
 def _renamed(handed: Handed) -> list[Item]:

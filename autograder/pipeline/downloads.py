@@ -122,5 +122,5 @@ def noted_chapter(files: dict[str, bytes]) -> Chapter | None:
     try:
         note = json.loads(files["submission.json"])
         return find_chapter(str(note["chapter"]))
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, RecursionError):
         return None

@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
+from nbgrader.apps import NbGraderAPI
+
 from autograder.pipeline.course import Course
 from autograder.pipeline.feedback_html import page
 from autograder.pipeline.gradebook import Row, gradebook_rows
 from autograder.pipeline.messages import exercise_of, is_hidden, shown_message
-from autograder.pipeline.nbgrader_tools import nbgrader_api, succeed
+from autograder.pipeline.nbgrader_tools import NbgraderError, nbgrader_api, succeed
 from autograder.pipeline.replay import chosen_result
 from autograder.pipeline.result import FAIL, MISSING, PASS, Part, Result, write_atomically
 from rlcourse.chapters import Chapter
@@ -21,22 +23,30 @@ def feedback(course: Course, chapter: Chapter, student: str = "*") -> list[Path]
     """Write feedback for the students in the gradebook whose identifier matches; return the pages.
 
     Raises:
-        NbgraderError: if nbgrader cannot render a notebook.
-        RuntimeError: if a student's work has no valid result.
+        NbgraderError: naming whose work has no valid result or cannot be rendered, once all others have their page.
     """
     api = nbgrader_api(course)
-    pages = []
+    pages, failed = [], []
     for row in gradebook_rows(course, chapter.assignment):
         if not fnmatch.fnmatchcase(row.student, student):
             continue
-        result = chosen_result(course, row.student, chapter.assignment)
-        answer = api.generate_feedback(chapter.assignment, row.student, force=True)
-        succeed(f"nbgrader generate_feedback of {row.student}", answer)
-        path = course.feedback(row.student, chapter) / "index.html"
-        attempts = len(list((course.results(chapter) / row.student).glob("[!.]*.json"))) - 1
-        write_atomically(path, student_page(chapter, row, result, attempts).encode())
-        pages.append(path)
+        try:
+            pages.append(_write(course, chapter, row, api))
+        except Exception as error:  # one student's work must not cost the others their feedback
+            failed.append(f"{row.student}: {error}")
+    if failed:
+        raise NbgraderError(f"{len(pages)} pages written, but none for\n" + "\n".join(failed))
     return pages
+
+
+def _write(course: Course, chapter: Chapter, row: Row, api: NbGraderAPI) -> Path:
+    result = chosen_result(course, row.student, chapter.assignment)
+    answer = api.generate_feedback(chapter.assignment, row.student, force=True)
+    succeed(f"nbgrader generate_feedback of {row.student}", answer)
+    path = course.feedback(row.student, chapter) / "index.html"
+    attempts = len(list((course.results(chapter) / row.student).glob("[!.]*.json"))) - 1
+    write_atomically(path, student_page(chapter, row, result, attempts).encode())
+    return path
 
 
 def student_page(chapter: Chapter, row: Row, result: Result, attempts: int) -> str:

@@ -21,6 +21,10 @@ ALIKE = 0.6
 MOST_CELLS = 500
 OWN_CELLS = 200
 OWN_TEXT = 50_000
+OWN_ALL = 300_000
+"""Characters kept of a student's own cells together: to show them in colours takes a second for each 50,000."""
+EFFORT = 300_000_000
+"""Pairs of characters compared in one notebook: texts can be made to be compared for hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +95,10 @@ def graft(skeleton: NotebookNode, cells: list[dict[str, Any]], flags: list[str])
     notebook: NotebookNode = nbformat.from_dict(json.loads(json.dumps(skeleton)))
     placed: dict[int, list[dict[str, Any]]] = {}
     taken: set[int] = set()
+    likeness = _Likeness()
     last = -1
     for cell in cells:
-        place = _place_of(cell, notebook.cells, taken, flags)
+        place = _place_of(cell, notebook.cells, taken, likeness, flags)
         if place is None:
             placed.setdefault(last, []).append(cell)
         elif place in taken:
@@ -109,8 +114,10 @@ def graft(skeleton: NotebookNode, cells: list[dict[str, Any]], flags: list[str])
     rebuilt = list(own.get(-1, []))
     for index, cell in enumerate(notebook.cells):
         rebuilt += [cell, *own.get(index, [])]
+    room = OWN_ALL
     for number, cell in enumerate(rebuilt):
         if "student-cell" in cell.metadata.get("tags", []):
+            cell.source, room = cell.source[:room], max(0, room - len(cell.source))
             cell.id = f"student-cell-{number}"  # the same for the same submission
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
@@ -118,8 +125,32 @@ def graft(skeleton: NotebookNode, cells: list[dict[str, Any]], flags: list[str])
     return notebook
 
 
+class _Likeness:
+    """Compares cells for as long as its patience lasts."""
+
+    def __init__(self) -> None:
+        self._left = EFFORT
+
+    def of(self, cell: dict[str, Any], other: NotebookNode) -> float:
+        """How alike two cells are, from 0 to 1; cells of different kinds are not."""
+        mine, text = _source(cell)[:4000], str(other.source)[:4000]
+        if cell.get("cell_type") != other.cell_type:
+            return 0.0
+        if mine == text:
+            return 1.0
+        matcher = difflib.SequenceMatcher(None, mine, text, autojunk=False)
+        if matcher.real_quick_ratio() < ALIKE or matcher.quick_ratio() < ALIKE:
+            return 0.0
+        self._left -= len(mine) * len(text)
+        return matcher.ratio() if self._left >= 0 else 0.0
+
+
 def _place_of(
-    cell: dict[str, Any], released: list[NotebookNode], taken: set[int], flags: list[str]
+    cell: dict[str, Any],
+    released: list[NotebookNode],
+    taken: set[int],
+    likeness: _Likeness,
+    flags: list[str],
 ) -> int | None:
     """The released cell that this one is: by grade id, cell id, or likeness of the text."""
     grade_id, cell_id = _grade_id(cell), cell.get("id")
@@ -131,25 +162,16 @@ def _place_of(
             return index
     if not _source(cell).strip():
         return None
-    likeness = [
-        (_alike(cell, other), index) for index, other in enumerate(released) if index not in taken
+    found = [
+        (likeness.of(cell, other), index)
+        for index, other in enumerate(released)
+        if index not in taken
     ]
-    best, place = max(likeness, default=(0.0, -1))
+    best, place = max(found, default=(0.0, -1))
     if best < ALIKE:
         return None
     flags.append(f"cell known by its text: {_label(released[place])}")
     return place
-
-
-def _alike(cell: dict[str, Any], other: NotebookNode) -> float:
-    """How alike two cells are, from 0 to 1; cells of different kinds are not."""
-    mine, text = _source(cell)[:4000], str(other.source)[:4000]
-    if cell.get("cell_type") != other.cell_type:
-        return 0.0
-    matcher = difflib.SequenceMatcher(None, mine, text, autojunk=False)
-    if matcher.real_quick_ratio() < ALIKE or matcher.quick_ratio() < ALIKE:
-        return 0.0
-    return matcher.ratio()
 
 
 def _answer(place: NotebookNode, cell: dict[str, Any], flags: list[str]) -> None:

@@ -1,24 +1,19 @@
-"""Read files that strangers made: folders and zip archives, without following, trusting or unpacking anything.
+"""Read folders that strangers made, without following or trusting anything (archives: `archives`).
 
 Nothing is ever extracted by name: a caller gets the bytes of plain files under checked names, and a list of what was
 refused and why. Symbolic links, hard links, pipes, devices, absolute names, names that climb out (``..``), duplicates,
-unprintable names, oversized files and archives that would grow beyond measure are refused one by one; the others stay.
+unprintable names and oversized files are refused one by one; the others stay.
 """
 
 import os
 import stat
 import unicodedata
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 FILE_LIMIT = 8 << 20
-TOTAL_LIMIT = 16 << 20
-COUNT_LIMIT = 500
-RATIO_LIMIT = 200
 SKIPPED = ("__MACOSX", ".ipynb_checkpoints", "__pycache__", ".git", ".DS_Store")
 
 
@@ -86,13 +81,13 @@ def folder_items(root: Path) -> tuple[list[Item], list[Refusal]]:
         relative = str(path.relative_to(root))
         try:
             name, status = checked_name(relative), os.lstat(path)
-            _plain(status)
+            refuse_unless_plain(status)
         except (Refused, OSError) as error:
             refusals.append(Refusal(relative, str(error)))
             continue
         modified = datetime.fromtimestamp(status.st_mtime, UTC).replace(tzinfo=None, microsecond=0)
         items.append(Item(name, modified, lambda path=path: _read_file(path)))  # type: ignore[misc]
-    return _without_duplicates(items, refusals), refusals
+    return without_duplicates(items, refusals), refusals
 
 
 def _walk(root: Path, refusals: list[Refusal]) -> Iterator[Path]:
@@ -108,7 +103,12 @@ def _walk(root: Path, refusals: list[Refusal]) -> Iterator[Path]:
         yield from (here / name for name in sorted(files) if name not in SKIPPED)
 
 
-def _plain(status: os.stat_result) -> None:
+def refuse_unless_plain(status: os.stat_result) -> None:
+    """Look at what kind of file it is.
+
+    Raises:
+        Refused: for anything but a plain file with one name.
+    """
     if stat.S_ISLNK(status.st_mode):
         raise Refused("symbolic link")
     if stat.S_ISFIFO(status.st_mode):
@@ -125,7 +125,7 @@ def _read_file(path: Path) -> bytes:
     except OSError as error:
         raise Refused(f"cannot be opened ({error.strerror})") from error
     with os.fdopen(handle, "rb") as file:
-        _plain(os.fstat(file.fileno()))
+        refuse_unless_plain(os.fstat(file.fileno()))
         data = file.read(FILE_LIMIT + 1)
     return _bearable(data)
 
@@ -136,63 +136,7 @@ def _bearable(data: bytes) -> bytes:
     return data
 
 
-def zip_items(archive: zipfile.ZipFile) -> tuple[list[Item], list[Refusal]]:
-    """The plain files in an open archive. The archive must stay open while they are read."""
-    items: list[Item] = []
-    refusals: list[Refusal] = []
-    for info in archive.infolist():
-        if info.is_dir() or any(part in SKIPPED for part in info.filename.split("/")):
-            continue
-        try:
-            name = checked_name(info.orig_filename)
-            _plain_member(info)
-        except Refused as error:
-            refusals.append(Refusal(info.orig_filename, str(error)))
-            continue
-        modified = datetime(*info.date_time) if _is_date(info.date_time) else datetime(1980, 1, 1)
-        items.append(Item(name, modified, lambda info=info: _read_member(archive, info)))  # type: ignore[misc]
-    return _without_duplicates(items, refusals), refusals
-
-
-def _is_date(fields: tuple[int, int, int, int, int, int]) -> bool:
-    try:
-        datetime(*fields)
-    except ValueError:
-        return False
-    return True
-
-
-def _plain_member(info: zipfile.ZipInfo) -> None:
-    mode = info.external_attr >> 16
-    if stat.S_ISLNK(mode):
-        raise Refused("symbolic link")
-    if stat.S_ISFIFO(mode):
-        raise Refused("named pipe (FIFO)")
-    if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
-        raise Refused("not a plain file")
-    if info.flag_bits & 0x1:
-        raise Refused("encrypted")
-    if info.file_size > TOTAL_LIMIT:
-        raise Refused(f"would unpack to {info.file_size >> 20} MiB")
-    if info.file_size > 1 << 20 and info.file_size > RATIO_LIMIT * max(info.compress_size, 1):
-        raise Refused("unpacks to much more than it holds (zip bomb)")
-
-
-def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    limit = TOTAL_LIMIT if info.filename.lower().endswith(".zip") else FILE_LIMIT
-    try:
-        with archive.open(info) as member:
-            data = member.read(limit + 1)  # whatever size the archive claims
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError) as error:
-        raise Refused(f"damaged ({error})") from error
-    except EOFError as error:
-        raise Refused("damaged (cut short)") from error
-    if len(data) > limit:
-        raise Refused(f"larger than {limit >> 20} MiB")
-    return data
-
-
-def _without_duplicates(items: list[Item], refusals: list[Refusal]) -> list[Item]:
+def without_duplicates(items: list[Item], refusals: list[Refusal]) -> list[Item]:
     """Of names that some file systems cannot tell apart, the first stays."""
     kept: dict[str, Item] = {}
     folders: set[str] = set()
@@ -207,27 +151,3 @@ def _without_duplicates(items: list[Item], refusals: list[Refusal]) -> list[Item
             kept[key] = item
             folders |= above
     return list(kept.values())
-
-
-def read_all(items: list[Item], refusals: list[Refusal]) -> dict[str, bytes]:
-    """The bytes of all items, within the limits of one submission; the rest is added to the refusals."""
-    files: dict[str, bytes] = {}
-    total = 0
-    for item in sorted(items, key=_importance):
-        try:
-            if len(files) >= COUNT_LIMIT:
-                raise Refused(f"more than {COUNT_LIMIT} files")
-            data = item.read()
-            if total + len(data) > TOTAL_LIMIT:
-                raise Refused(f"the submission is larger than {TOTAL_LIMIT >> 20} MiB")
-        except Refused as error:
-            refusals.append(Refusal(item.name, str(error)))
-            continue
-        total += len(data)
-        files[item.name] = data
-    return files
-
-
-def _importance(item: Item) -> tuple[bool, int, str]:
-    """Code and notebooks first, the outer folders before the inner ones."""
-    return not item.name.endswith((".py", ".ipynb")), item.name.count("/"), item.name

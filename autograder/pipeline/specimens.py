@@ -13,13 +13,17 @@ PLANTED = """
 
 # A named mistake, planted to see whether the checks notice it.
 def _plant():
+    import importlib
     import sys
     import types
 
     before = dict(sys.modules)
     for name, text in SOURCES.items():
         package, _, last = name.rpartition(".")
-        parent = sys.modules.setdefault(package, types.ModuleType(package))
+        try:
+            parent = importlib.import_module(package)
+        except (ImportError, OSError):  # the author's side cannot be seen here
+            parent = sys.modules.setdefault(package, types.ModuleType(package))
         module = sys.modules[name] = types.ModuleType(name)
         setattr(parent, last, module)
         exec(text, module.__dict__)

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 import rlcourse
+from autograder.sandbox import own_time
 from autograder.sandbox.assignment import GradedModule
 from autograder.sandbox.errors import (
     GraderError,
@@ -171,6 +172,7 @@ class Grading:
     def _run_test(self, cell: Cell) -> PartResult:
         said, value, problem = io.StringIO(), None, None
         try:
+            own_time.arm(own_time.seconds_for(self._limits.cpu_seconds))
             self.session.begin_part(seed_of(cell.grade_id))
             seed_all(seed_of(cell.grade_id))
             with redirect_stdout(said), redirect_stderr(said), torch.enable_grad():
@@ -179,16 +181,19 @@ class Grading:
             raise
         except (StudentStopped, Exception) as error:
             problem = error
+        finally:
+            own_time.disarm()
         if self._session is not None:
             if self._session.failure is not None:
                 raise self._session.failure
             problem = self._session.stopped or problem
-        if problem is not None and not isinstance(problem, FORESEEN):
+        busy = isinstance(problem, own_time.JudgeTimeout)
+        if problem is not None and (busy or not isinstance(problem, FORESEEN)):
             self._blame(cell, problem)
         output = steady(said.getvalue() + self._printed())
         verdict, message = judge(problem)
         points = points_of(value, cell.points) if verdict is Verdict.PASS else 0.0
-        if isinstance(problem, OutOfMemory) and self._session is not None:
+        if (busy or isinstance(problem, OutOfMemory)) and self._session is not None:
             self._session.close()
         self._drop_if_stopped()
         message = shortened(steady(message))
@@ -196,7 +201,8 @@ class Grading:
 
     def _blame(self, cell: Cell, problem: BaseException) -> None:
         """Find out whose fault an unforeseen exception is: ours, if the reference causes it too."""
-        if not passes_with_reference(self._module, self._setup, cell):
+        seconds = own_time.seconds_for(self._limits.cpu_seconds) + self._limits.cpu_seconds
+        if not passes_with_reference(self._module, self._setup, cell, seconds):
             text = f"{cell.grade_id}: {type(problem).__name__}: {problem}"
             raise GraderError(f"{text} (the reference solution fails as well)") from problem
 

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 import rlcourse
-from autograder.sandbox import prefork
+from autograder.sandbox import own_time, prefork
 from autograder.sandbox.assignment import GradedModule
 from autograder.sandbox.errors import GraderError
 from autograder.sandbox.grading import Grading
@@ -74,8 +74,11 @@ def _grade(
     limits = Limits(**request["limits"])
     _bound_memory(limits)
     notebook = texts[0].decode("utf-8")
+    count = len(read_cells(notebook))
     signal.signal(signal.SIGALRM, _too_long)
-    signal.alarm(int(limits.wall_seconds * (len(read_cells(notebook)) + 3)))
+    own_seconds = own_time.seconds_for(limits.cpu_seconds)
+    signal.alarm(int((limits.wall_seconds + 10 * own_seconds) * (count + 3)))
+    own_time.bound_all(count, limits.cpu_seconds)
     about = request["module"]
     module = GradedModule(about["name"], tuple(about["earlier"]), Path(about["solutions"]))
     sandbox = Cell(warm_control, request["tier"], request["confinement"])

@@ -15,6 +15,7 @@ from gymnasium.vector import VectorEnv
 from rlcourse.ppo import RunningMeanStd, ppo_update
 from rlcourse.support.collector import Collector, NumpyPolicy
 from rlcourse.support.networks import ActorCritic, numpy_forward
+from rlcourse.support.one_vector import OneVectorAdam
 from rlcourse.support.ppo_config import PPOConfig
 from rlcourse.support.progress import Progress
 from rlcourse.support.rollouts import Rollout
@@ -194,7 +195,7 @@ def train(
     run = run or TrainingRun(None, config)
     collector = Collector(envs, draw_seed(generator))
     parameters = learner.agent.parameters()
-    optimizer = torch.optim.Adam(parameters, config.learning_rate, eps=config.adam_eps, fused=True)
+    optimizer = OneVectorAdam(parameters, config.learning_rate, eps=config.adam_eps)
     parts = learner.parts() | {
         "optimizer": optimizer,
         "collector": collector,

@@ -63,11 +63,11 @@ class FastCartPole(CartPoleVectorEnv):
         """
         _, speed, angle, spin = self.state
         cosine, sine = np.cos(angle), np.sin(angle)
-        force = np.sign(action - 0.5) * self.force_mag
+        force = np.array((-self.force_mag, self.force_mag))[action]
         pushed = (force + self.polemass_length * np.square(spin) * sine) / self.total_mass
         inertia = self.length * (4.0 / 3.0 - self.masspole * np.square(cosine) / self.total_mass)
         turning = (self.gravity * sine - cosine * pushed) / inertia
         moving = pushed - self.polemass_length * turning * cosine / self.total_mass
-        change = np.stack((speed, moving, spin, turning))
+        change = np.array((speed, moving, spin, turning))
         state: NDArray[np.float64] = self.state + self.tau * change
         return state

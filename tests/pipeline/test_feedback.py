@@ -17,7 +17,7 @@ from autograder.pipeline.feedback import feedback
 from autograder.pipeline.feedback_html import HideInstructorsSide, clean, page
 from autograder.pipeline.gradebook import gradebook_rows
 from autograder.pipeline.messages import shown_message
-from autograder.pipeline.nbgrader_tools import open_gradebook
+from autograder.pipeline.nbgrader_tools import NbgraderError, open_gradebook
 from autograder.pipeline.result import read_result, to_json
 from autograder.pipeline.similarity import similarity
 from rlcourse.chapters import Chapter
@@ -87,6 +87,18 @@ def test_the_students_own_page(
     assert "2.3: fail" in own and find_exercise("2.3").section in own
     assert "left out: secret.txt" in own
     assert "Score" in notebook and "Content-Security-Policy" in notebook
+
+
+def test_one_student_without_a_result_costs_nobody_else_the_page(
+    course: Course, chapter: Chapter, hand_in: HandIn, judge: Judge
+) -> None:
+    for student in ("ann", "bob"):
+        hand_in(student, "# all well\n")
+    judge()
+    (course.results(chapter) / "ann" / "submitted.json").unlink()
+    with pytest.raises(NbgraderError, match="ann's attempt submitted has no valid result"):
+        feedback(course, chapter)
+    assert (course.feedback("bob", chapter) / "index.html").exists()
 
 
 def test_no_hidden_code_and_no_script_in_feedback(

@@ -1,7 +1,9 @@
 """A submission gets back the shape that was released, whatever was done to it."""
 
 import copy
+import difflib
 import json
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from nbformat import NotebookNode
 from nbformat import v4 as v4
 
+from autograder.pipeline import normalize as normalizing
 from autograder.pipeline.course import Course
 from autograder.pipeline.normalize import Normalized, normalize
 from rlcourse.chapters import Chapter
@@ -213,6 +216,40 @@ def test_thousands_of_cells_take_no_time(skeleton: NotebookNode, chapter: Chapte
     normal = submitted(skeleton, flood, chapter)
     assert len(normal.notebook.cells) < 250
     assert any("5004 cells" in flag for flag in normal.flags)
+
+
+def test_own_cells_are_bounded_together(skeleton: NotebookNode, chapter: Chapter) -> None:
+    def flood(cells: list[dict[str, Any]]) -> None:
+        cells += [{"cell_type": "code", "metadata": {}, "source": "(" * 49_000}] * 100
+
+    normal = submitted(skeleton, flood, chapter)
+    assert 250_000 < sum(len(cell.source) for cell in normal.notebook.cells) < 350_000
+
+
+def test_cells_made_to_be_compared_for_ever_take_no_time(
+    skeleton: NotebookNode, chapter: Chapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Texts of the same letters as a released one, in another order: the slowest to compare."""
+    texts = (cell.source for cell in skeleton.cells if cell.cell_type == "markdown")
+    longest, chance = max(texts, key=len), random.Random(0)
+    monkeypatch.setattr(normalizing, "EFFORT", 20 * len(longest) ** 2)
+
+    def flood(cells: list[dict[str, Any]]) -> None:
+        for _ in range(400):
+            text = "".join(chance.sample(longest, len(longest)))
+            cells.insert(0, {"cell_type": "markdown", "metadata": {}, "source": text})
+
+    compared: list[int] = []
+
+    class Counted(difflib.SequenceMatcher[str]):
+        def ratio(self) -> float:
+            compared.append(1)
+            return super().ratio()
+
+    monkeypatch.setattr(normalizing.difflib, "SequenceMatcher", Counted)
+    normal = submitted(skeleton, flood, chapter)
+    assert 0 < len(compared) < 60
+    assert not any("put back" in flag for flag in normal.flags), "released cells are still found"
 
 
 def test_the_released_notebook_is_left_as_it_is(course: Course, chapter: Chapter) -> None:

@@ -65,7 +65,7 @@ def gae(
     Returns:
         (B, T) the advantages, as constants: no gradient flows into them. The inputs are left as they were.
     """
-    # Exercise 6.2: your code here (8 lines in our solution).
+    # Exercise 6.2: your code here (7 lines in our solution).
     raise NotImplementedError("Exercise 6.2: write gae")
 
 
