@@ -8,8 +8,8 @@ from typing import Any
 
 from autograder.sandbox.isolation.paths import View
 
-FIRST_SLOT, SLOTS = 610_000, 4096
-"""User ids of sandboxes, where the grader runs as root; none has an account."""
+FIRST_SLOT, SLOTS = 610_000, 1 << 22
+"""User ids of sandboxes, where the grader runs as root; none has an account. A process id is smaller than ``SLOTS``."""
 
 
 class TierUnavailable(Exception):
