@@ -5,6 +5,7 @@ from typing import Any
 
 import nh3
 from nbconvert.exporters import HTMLExporter
+from nbconvert.filters import markdown2html
 from nbformat import NotebookNode
 from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_grade
@@ -48,6 +49,11 @@ def clean(fragment: str) -> str:
         url_schemes={"data", "mailto"},
         clean_content_tags={"script", "style", "svg", "math", "iframe", "object"},
     )
+
+
+def safe_markdown(source: str) -> str:
+    """A Markdown cell as HTML, cleaned."""
+    return clean(markdown2html(source))
 
 
 def _only_inline(tag: str, name: str, value: str) -> str | None:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 
 from autograder.pipeline.course import Course, put_environment_first
+from autograder.pipeline.feedback_html import safe_markdown
 from autograder.pipeline.settings import Settings, load_settings
 from rlcourse.chapters import CHAPTERS
 
@@ -49,6 +50,9 @@ def nbgrader_config(course: Course, settings: Settings | None = None) -> Config:
         "autograder.pipeline.feedback_html.HideInstructorsSide",
         "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
     ]
+    # Formgrader shows a student's own cells to the instructor: no script of theirs may run there.
+    config.HTMLExporter.sanitize_html = True  # outputs; nbgrader's template leaves text out
+    config.HTMLExporter.filters = {"markdown2html": f"{safe_markdown.__module__}.safe_markdown"}
     config.GenerateFeedback.exporter_class = "autograder.pipeline.feedback_html.SafeHTMLExporter"
     return config
 
