@@ -38,7 +38,7 @@ course: setup book  ## build the site, release chapter 2, grade a sample class, 
 	@echo "the site: $(CURDIR)/_build/html/index.html"
 
 test: setup stale lint types  ## run every test, also slow ones and those in a browser
-	$(PYTEST) -n $(JOBS) --dist loadfile
+	$(PYTEST) -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 check: setup stale lint types  ## the everyday subset, under three minutes
 	$(PYTEST) -n $(JOBS) -q -m "not slow and not browser and not gpu"

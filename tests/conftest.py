@@ -5,6 +5,7 @@ already; so would a notebook that a test executes. So it is closed again after e
 """
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,12 @@ CHROMIUM_OPTIONS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The load test first, since it takes minutes; then files with many tests, as xdist would have them."""
+    sizes = Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.path.name != "test_load.py", -sizes[item.path]))
 
 
 @pytest.fixture(scope="module")
