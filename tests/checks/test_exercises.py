@@ -87,6 +87,7 @@ def test_each_mistake_is_recognised_by_name(spec: ExerciseSpec, mistake: Mistake
     assert mistake.message in describe(report)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("spec", "mistake"), MISTAKES, ids=by_number)
 def test_each_mistake_loses_the_hidden_part_too(spec: ExerciseSpec, mistake: Mistake) -> None:
     wrong = changed(chapter_of("solutions", spec), spec.target_of(mistake), mistake.code)

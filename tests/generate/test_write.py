@@ -25,6 +25,7 @@ def made() -> dict[Path, str]:
     return write.outputs()
 
 
+@pytest.mark.slow  # `make check` compares them by `make stale`
 def test_every_generated_file_is_current(made: dict[Path, str]) -> None:
     assert write.stale(made) == []
 

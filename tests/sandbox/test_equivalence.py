@@ -96,7 +96,8 @@ def _one_thread() -> None:
 
 
 def _case(module: str, number: str, what: str) -> Any:
-    marks = [] if what in ("reference", "stub") else [pytest.mark.slow]
+    quick = what == "stub" or (what == "reference" and module == "policy_gradient")
+    marks = [] if quick else [pytest.mark.slow]
     return pytest.param(module, number, what, marks=marks, id=f"{number} {what}")
 
 
