@@ -4,7 +4,6 @@
 """
 
 import json
-import math
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -20,7 +19,15 @@ from rlcourse.recipes.finale_evaluation import evaluate
 from rlcourse.recipes.finale_speed import peak_gigabytes, summary
 from rlcourse.recipes.ppo_gpt2 import Finale
 from rlcourse.recipes.rlhf_evaluation import Evaluation
-from rlcourse.recipes.rlhf_report import MEASURES, PAGE, draw_scores, svg, table
+from rlcourse.recipes.rlhf_report import (
+    MEASURES,
+    PAGE,
+    both_sides,
+    draw_scores,
+    svg,
+    table,
+    write_both,
+)
 from rlcourse.support.plotting import BLUE, ORANGE, panels
 
 CURVES = {
@@ -97,24 +104,17 @@ def machine_of(finale: Finale) -> dict[str, str]:
 
 def write_report(report: FinaleReport, folder: Path) -> tuple[Path, Path]:
     """Write ``report.html`` and ``report.json``; returns both paths."""
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = folder / "report.html", folder / "report.json"
-    paths[0].write_text(as_html(report), "utf-8")
-    text = json.dumps(_without_nan(as_json(report)), indent=1, allow_nan=False)
-    paths[1].write_text(text + "\n", "utf-8")
-    return paths
+    return write_both(as_html(report), as_json(report), folder)
 
 
 def as_json(report: FinaleReport) -> dict[str, Any]:
     """Plain values: all of the page, and every response."""
-    sides = {"before": report.before, "after": report.after}
     return {
         "settings": report.settings,
         "machine": report.machine,
         "speed": report.speed,
         "log": report.rows,
-        **{name: found.summary() for name, found in sides.items()},
-        "responses": {n: [asdict(r) for r in found.responses] for n, found in sides.items()},
+        **both_sides(report.before, report.after),
     }
 
 
@@ -171,12 +171,3 @@ def _pairs(report: FinaleReport) -> Iterable[Sequence[Any]]:
 def _best(found: Evaluation) -> Iterable[Sequence[Any]]:
     for response in sorted(found.responses, key=lambda r: -r.score)[:SHOWN]:
         yield response.prompt + response.text, response.score, response.judge
-
-
-def _without_nan(value: Any) -> Any:
-    """JSON knows no NaN: None instead."""
-    if isinstance(value, dict):
-        return {key: _without_nan(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

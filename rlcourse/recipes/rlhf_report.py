@@ -72,23 +72,35 @@ class RunReport:
 
 def write_report(report: RunReport, folder: Path) -> tuple[Path, Path]:
     """Write ``report.html`` and ``report.json``; returns both paths."""
+    return write_both(as_html(report), as_json(report), folder)
+
+
+def write_both(page: str, values: dict[str, Any], folder: Path) -> tuple[Path, Path]:
+    """Write a page and its plain values as ``report.html`` and ``report.json``; returns both paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = folder / "report.html", folder / "report.json"
-    paths[0].write_text(as_html(report), "utf-8")
-    text = json.dumps(_without_nan(as_json(report)), indent=1, allow_nan=False)
+    paths[0].write_text(page, "utf-8")
+    text = json.dumps(_without_nan(values), indent=1, allow_nan=False)
     paths[1].write_text(text + "\n", "utf-8")
     return paths
 
 
 def as_json(report: RunReport) -> dict[str, Any]:
     """Plain values: settings, stages, log, summaries before and after, and every response."""
-    evaluations = {"before": report.before, "after": report.after}
     return {
         "settings": report.settings,
         "stages": report.stages,
         "log": report.rows,
-        **{name: found.summary() for name, found in evaluations.items()},
-        "responses": {n: [asdict(r) for r in found.responses] for n, found in evaluations.items()},
+        **both_sides(report.before, report.after),
+    }
+
+
+def both_sides(before: Evaluation, after: Evaluation) -> dict[str, Any]:
+    """Summaries and responses of two evaluations, as plain values."""
+    sides = {"before": before, "after": after}
+    return {
+        **{name: found.summary() for name, found in sides.items()},
+        "responses": {n: [asdict(r) for r in found.responses] for n, found in sides.items()},
     }
 
 
