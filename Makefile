@@ -40,7 +40,7 @@ course: setup book  ## build the site, release chapter 2, grade a sample class, 
 test: setup stale lint types  ## run every test, also slow ones and those in a browser
 	$(PYTEST) -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
-check: setup stale lint types  ## the everyday subset, under three minutes
+check: setup stale lint types  ## the everyday subset, some minutes
 	$(PYTEST) -n $(JOBS) -q -m "not slow and not browser and not gpu"
 
 generate: setup  ## write stubs, checks' data, exercise pages and assignments from the author's files

@@ -22,6 +22,7 @@ from rlcourse.recipes.rlhf_evaluation import Evaluation
 from rlcourse.recipes.rlhf_report import (
     MEASURES,
     PAGE,
+    best,
     both_sides,
     draw_scores,
     svg,
@@ -137,7 +138,7 @@ def as_html(report: FinaleReport) -> str:
         table(("Prompt", "before", "after", "score", "held-out judge"), _pairs(report)),
         "<h2>What the reward model likes best</h2>",
         "<p>Look here for a reward that is being fooled.</p>",
-        table(("Response", "score", "held-out judge"), _best(report.after)),
+        table(("Response", "score", "held-out judge"), best(report.after)),
         "<h2>Speed</h2>",
         "<p>Medians over the steps, without the first. Only tokens of responses count.</p>",
         table(("Figure", "value"), speed),
@@ -166,8 +167,3 @@ def _pairs(report: FinaleReport) -> Iterable[Sequence[Any]]:
     pairs = zip(report.before.responses, report.after.responses, strict=True)
     for old, new in list(pairs)[:SHOWN]:
         yield new.prompt, old.text, new.text, new.score, new.judge
-
-
-def _best(found: Evaluation) -> Iterable[Sequence[Any]]:
-    for response in sorted(found.responses, key=lambda r: -r.score)[:SHOWN]:
-        yield response.prompt + response.text, response.score, response.judge

@@ -128,7 +128,7 @@ def as_html(report: RunReport) -> str:
         table(("Prompt", "before", "after", "score"), _pairs(report)),
         "<h2>What the reward model likes best</h2>",
         "<p>Look here for a reward that is being fooled.</p>",
-        table(("Response", "score", "judge"), _best(report.after)),
+        table(("Response", "score", "judge"), best(report.after)),
         "<h2>Stages</h2>",
         table(("Figure", "value"), report.stages.items()),
         "<h2>Settings</h2>",
@@ -163,7 +163,8 @@ def _pairs(report: RunReport) -> Iterable[Sequence[Any]]:
         yield old.prompt, old.text, new.text, new.score
 
 
-def _best(found: Evaluation) -> Iterable[Sequence[Any]]:
+def best(found: Evaluation) -> Iterable[Sequence[Any]]:
+    """Rows of a table: the responses that the reward model likes best, its score, and the judge's."""
     for response in sorted(found.responses, key=lambda r: -r.score)[:SHOWN]:
         yield response.prompt + response.text, response.score, response.judge
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from autograder.checks.build import build
-from autograder.checks.registry import load_module, specs
+from autograder.checks.registry import find_spec, load_module, specs
 from autograder.checks.spec import Case, ExerciseSpec, Mistake
 from rlcourse.chapters import CHAPTERS, find_chapter
 from rlcourse.checks.exercise import CaseCheck, Exercise, find_exercise
@@ -44,7 +44,7 @@ def changed(module: ModuleType, name: str, function: Callable[..., Any]) -> Simp
 @cache
 def built(number: str, hidden: bool) -> Exercise:
     """One part of an exercise; to work out what each mistake answers is most of these tests' time."""
-    return build(next(spec for spec in SPECS if spec.number == number), hidden)
+    return build(find_spec(number), hidden)
 
 
 def parts(spec: ExerciseSpec) -> list[Exercise]:
