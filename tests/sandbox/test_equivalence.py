@@ -10,8 +10,7 @@ import torch
 
 import rlcourse
 from autograder.checks.build import hidden_exercise
-from autograder.checks.registry import earlier_chapters_of, specs
-from autograder.checks.spec import ExerciseSpec
+from autograder.checks.registry import earlier_chapters_of, find_spec, specs
 from autograder.sandbox.assignment import REPOSITORY
 from autograder.sandbox.proxy import RemoteSubject
 from rlcourse.chapters import CHAPTERS
@@ -21,16 +20,6 @@ from rlcourse.checks.subject import LocalSubject, Subject
 from tests.sandbox.helpers import Student
 
 Functions = dict[str, Callable[..., Any]]
-
-
-def _spec_of(number: str) -> ExerciseSpec:
-    return next(
-        spec
-        for chapter in CHAPTERS
-        if _has_checks(chapter.module)
-        for spec in specs(chapter.module)
-        if spec.number == number
-    )
 
 
 def _has_checks(module: str) -> bool:
@@ -66,7 +55,7 @@ def _source_module(module: str, folder: str) -> types.ModuleType:
 
 def _module_for(module: str, number: str, what: str) -> types.ModuleType:
     made = _source_module(module, "rlcourse" if what == "stub" else "solutions")
-    spec = _spec_of(number)
+    spec = find_spec(number)
     kind, _, name = what.partition(": ")
     if kind == "mistake":
         mistake = next(mistake for mistake in spec.mistakes if mistake.name == name)
