@@ -17,6 +17,8 @@ ANY_PYTHON := $(or $(shell for p in python3 python3.14 python3.13 python3.12 pyt
 BIN := $(abspath $(VENV))/bin
 PY := $(BIN)/python
 PYTEST := $(PY) -m pytest
+# Over processes by the groups of tests/conftest.py, in their order.
+SPREAD = -n $(JOBS) --dist loadgroup --no-loadscope-reorder
 
 # nbgrader calls the bare command `alembic`.
 export PATH := $(BIN):$(PATH)
@@ -38,10 +40,10 @@ course: setup book  ## build the site, release chapter 2, grade a sample class, 
 	@echo "the site: $(CURDIR)/_build/html/index.html"
 
 test: setup stale lint types  ## run every test, also slow ones and those in a browser
-	$(PYTEST) -n $(JOBS) --dist loadfile --no-loadscope-reorder
+	$(PYTEST) $(SPREAD)
 
 check: setup stale lint types  ## the everyday subset, some minutes
-	$(PYTEST) -n $(JOBS) -q -m "not slow and not browser and not gpu"
+	$(PYTEST) $(SPREAD) -q -m "not slow and not browser and not gpu"
 
 generate: setup  ## write stubs, checks' data, exercise pages and assignments from the author's files
 	@$(PY) -m autograder generate

@@ -29,10 +29,49 @@ CHROMIUM_OPTIONS = [
 ]
 
 
+GROUP = pytest.StashKey[tuple[int, int, str]]()
+LONG = (
+    "sandbox/test_load.py",
+    *(
+        "page 11_instruct_gpt",
+        "page 09_language_policy",
+        "page 10_reward_model",
+        "page 12_gpt2_ppo",
+    ),
+    *("exercise 11.4", "exercise 8.5", "recipes/test_ppo_gpt2.py", "mutants instruct_gpt"),
+    *("site/test_build.py", "sandbox/test_isolation.py", "pipeline/test_engine.py"),
+    *("generate/test_write.py", "recipes/test_reward_model.py", "recipes/test_instruct_gpt.py"),
+    *("mutants ppo", "recipes/test_value_functions.py", "mutants gpt2_ppo"),
+)
+"""What takes longest, in this order: it comes first, so that no process waits for it at the end."""
+
+
+def group_of(item: pytest.Item) -> str:
+    """Tests that share what one of them must work out, and so run in one process.
+
+    The checks of an exercise, which must be built; what reads a page's outputs; else those of a file.
+    """
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    folder, file = item.path.parent.name, item.path.name
+    if file in ("test_exercises.py", "test_equivalence.py") and params:
+        return f"exercise {params.get('number') or params['spec'].number}"
+    if file == "test_mutants.py" and params:
+        return f"mutants {params['chapter'].module}"
+    if folder == "book":
+        return f"page {params.get('page') or params.get('name') or item.path.stem.removeprefix('test_')}"
+    return f"{folder}/{file}"
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The load test first, since it takes minutes; then files with many tests, as xdist would have them."""
-    sizes = Counter(item.path for item in items)
-    items.sort(key=lambda item: (item.path.name != "test_load.py", -sizes[item.path]))
+    """Bring the tests of a group together: the longest groups first, then the larger ones."""
+    groups = [group_of(item) for item in items]
+    sizes = Counter(groups)
+    ranks = {name: LONG.index(name) if name in LONG else len(LONG) for name in sizes}
+    for item, group in zip(items, groups, strict=True):
+        item.add_marker(pytest.mark.xdist_group(group))
+        item.stash[GROUP] = (ranks[group], -sizes[group], group)
+    items.sort(key=lambda item: item.stash[GROUP])
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from autograder.checks.build import build
+from autograder.checks.build import build, hidden_exercise
 from autograder.checks.registry import find_spec, load_module, specs
 from autograder.checks.spec import Case, ExerciseSpec, Mistake
 from rlcourse.chapters import CHAPTERS, find_chapter
@@ -44,7 +44,7 @@ def changed(module: ModuleType, name: str, function: Callable[..., Any]) -> Simp
 @cache
 def built(number: str, hidden: bool) -> Exercise:
     """One part of an exercise; to work out what each mistake answers is most of these tests' time."""
-    return build(find_spec(number), hidden)
+    return hidden_exercise(number) if hidden else build(find_spec(number), hidden=False)
 
 
 def parts(spec: ExerciseSpec) -> list[Exercise]:
