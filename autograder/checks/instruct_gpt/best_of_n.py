@@ -1,5 +1,6 @@
 """Exercise 11.6: the best of n."""
 
+import bisect
 import itertools
 import math
 from collections.abc import Callable
@@ -69,13 +70,14 @@ def _weighted(proxy: Tensor, gold: Tensor, weights: list[float]) -> Tensor:
     total = 0.0
     order = sorted(proxy.tolist())
     for p, g in zip(proxy.tolist(), gold.tolist(), strict=True):
-        places = [i for i, other in enumerate(order) if other == p]
+        places = range(bisect.bisect_left(order, p), bisect.bisect_right(order, p))
         total += g * sum(weights[i] for i in places) / len(places)
     return torch.tensor(total, dtype=torch.float64)
 
 
 def _chances(size: int, n: int) -> list[float]:
-    return [math.comb(i, n - 1) / math.comb(size, n) for i in range(size)]
+    choices = math.comb(size, n)
+    return [math.comb(i, n - 1) / choices for i in range(size)]
 
 
 def _right(proxy: Tensor, gold: Tensor, n: int) -> Tensor:
