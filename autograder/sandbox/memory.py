@@ -49,14 +49,14 @@ class Together:
     def __init__(self, tensors: Sequence[Tensor], memories: Sequence[Memory]) -> None:
         """Look at these tensors, whose entries lie row by row, as they are now."""
         self._tensors = tensors
-        self._arrays = [memory.array for memory in memories]
+        self._arrays: list[Any] = [memory.array for memory in memories]
         self._raw = b"".join(self._arrays)
         self._pointers = list(map(Tensor.data_ptr, tensors))
         self._are_leaves = list(map(_IS_LEAF, tensors))
+        sizes: list[Any] = [list(tensor.shape) for tensor in tensors]
+        strides: list[Any] = [list(tensor.stride()) for tensor in tensors]
         self._guards = TensorGuards(
-            *tensors,
-            dynamic_dims_sizes=[list(tensor.shape) for tensor in tensors],
-            dynamic_dims_strides=[list(tensor.stride()) for tensor in tensors],
+            *tensors, dynamic_dims_sizes=sizes, dynamic_dims_strides=strides
         )
         self.leaves = [tensor for tensor in tensors if tensor.requires_grad and tensor.is_leaf]
         """Those that may have a gradient; that is not compared here."""
