@@ -50,7 +50,7 @@ def item(path: str, **params: object) -> pytest.Item:
             item("support/test_gpt2.py"),
         ],
     }.items(),
-    ids=str,
+    ids=["exercise", "page", "mutants", "file"],
 )
 def test_what_shares_work_is_in_one_group(group: str, items: list[pytest.Item]) -> None:
     assert {group_of(each) for each in items} == {group}
