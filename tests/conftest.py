@@ -62,14 +62,17 @@ def group_of(item: pytest.Item) -> str:
     return f"{folder}/{file}"
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark the group now: xdist reads the marks before `pytest_collection_modifyitems` comes to this file."""
+    item.add_marker(pytest.mark.xdist_group(group_of(item)))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Bring the tests of a group together: the longest groups first, then the larger ones."""
     groups = [group_of(item) for item in items]
     sizes = Counter(groups)
     ranks = {name: LONG.index(name) if name in LONG else len(LONG) for name in sizes}
     for item, group in zip(items, groups, strict=True):
-        item.add_marker(pytest.mark.xdist_group(group))
         item.stash[GROUP] = (ranks[group], -sizes[group], group)
     items.sort(key=lambda item: item.stash[GROUP])
 
