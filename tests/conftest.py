@@ -47,7 +47,7 @@ LONG = (
 
 
 def group_of(item: pytest.Item) -> str:
-    """Tests that share what one of them must work out, and so run in one process.
+    """Tests that share what one of them must work out, and so run one after the other.
 
     The checks of an exercise, which must be built; what reads a page's outputs; else those of a file.
     """
@@ -60,11 +60,6 @@ def group_of(item: pytest.Item) -> str:
     if folder == "book":
         return f"page {params.get('page') or params.get('name') or item.path.stem.removeprefix('test_')}"
     return f"{folder}/{file}"
-
-
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark the group now: xdist reads the marks before `pytest_collection_modifyitems` comes to this file."""
-    item.add_marker(pytest.mark.xdist_group(group_of(item)))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,4 +1,4 @@
-"""Which tests run in one process, and what comes first."""
+"""Which tests follow one another, and what comes first."""
 
 from pathlib import Path
 from types import SimpleNamespace
