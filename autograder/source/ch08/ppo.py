@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from rlcourse.actor_critic import gae
+from rlcourse.actor_critic import critic_loss, gae
 from rlcourse.support.networks import ActorCritic
 from rlcourse.support.one_vector import shorten_gradient
 from rlcourse.support.ppo_config import PPOConfig
@@ -106,7 +106,7 @@ def clipped_value_loss(
     Returns:
         () the mean over the steps that count; 0 if none does. All may also be flat, (N).
     """
-    # Exercise 8.3: your code here (6 lines in our solution).
+    # Exercise 8.3: your code here (4 lines in our solution).
     raise NotImplementedError("Exercise 8.3: write clipped_value_loss")
 
 
@@ -211,7 +211,7 @@ def ppo_update(
     """
     batch = work_out(agent, rollout, config)
     log: list[dict[str, Any]] = []
-    # Exercise 8.5: your code here (29 lines in our solution).
+    # Exercise 8.5: your code here (31 lines in our solution).
     raise NotImplementedError("Exercise 8.5: write ppo_update")
 
 
