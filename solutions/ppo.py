@@ -227,7 +227,7 @@ def ppo_update(
     ### BEGIN SOLUTION 8.5
     epochs, dealt = 0, (len(batch.actions), config.minibatch_size, generator)
     for _ in range(config.epochs):
-        seen, epochs, moves = len(log), epochs + 1, []
+        seen, epochs = len(log), epochs + 1
         for mini in [[x[rows] for x in batch] for rows in minibatches(*dealt)]:
             states, actions, old_log_probs, old_values, weights, returns = mini
             log_probs, entropies = log_probs_and_entropies(agent, states, actions)
@@ -248,9 +248,10 @@ def ppo_update(
             norm = shorten_gradient(optimizer, config.max_grad_norm)
             optimizer.step()
             terms = {"policy_loss": policy_loss, "value_loss": value_loss, "entropy": entropy}
-            log.append(terms | {"grad_norm": norm})
-            moves.append((log_probs.detach(), old_log_probs, mask))
-        for row, (new, old, mask) in zip(log[seen:], moves, strict=True):
+            log.append(terms | {"grad_norm": norm, "moved": (log_probs.detach(), old_log_probs)})
+        for row in log[seen:]:
+            new, old = row.pop("moved")
+            mask = torch.ones_like(old)
             row["approx_kl"] = approx_kl(new, old, mask)
             row["clip_fraction"] = clip_fraction(new, old, mask, config.clip_eps)
         if torch.stack([row["approx_kl"] for row in log[seen:]]).mean() > config.target_kl:

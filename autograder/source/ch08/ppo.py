@@ -211,7 +211,7 @@ def ppo_update(
     """
     batch = work_out(agent, rollout, config)
     log: list[dict[str, Any]] = []
-    # Exercise 8.5: your code here (31 lines in our solution).
+    # Exercise 8.5: your code here (32 lines in our solution).
     raise NotImplementedError("Exercise 8.5: write ppo_update")
 
 
