@@ -46,7 +46,7 @@ class Collector:
     """
 
     def __init__(self, envs: VectorEnv[Any, Any, Any], seed: int) -> None:
-        _check_vector_env(envs)
+        self._num_actions = _check_vector_env(envs)
         self.envs = envs
         self.finished: list[FinishedEpisode] = []
         """All episodes that have ended so far, in the order in which they did."""
@@ -76,7 +76,7 @@ class Collector:
         actions = np.empty((steps, batch), dtype=np.int64)
         rewards = np.zeros((steps, batch), dtype=np.float32)
         terminated, ends, mask = (np.zeros((steps, batch), dtype=bool) for _ in range(3))
-        noise = gumbel((steps, batch, int(self.envs.single_action_space.n)), rng)
+        noise = gumbel((steps, batch, self._num_actions), rng)
         for t in range(steps):
             observations[t] = self._observations
             mask[t] = ~self._resets_next
@@ -163,7 +163,7 @@ def gumbel(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float
 
 def likeliest(logits: NDArray[Any], noise: NDArray[np.float64]) -> NDArray[np.int64]:
     """(B,) the largest of each row's logits (B, A) plus noise (B, A)."""
-    if not isinstance(logits, np.ndarray) or logits.ndim != 2:
+    if not isinstance(logits, np.ndarray) or logits.ndim != 2 or logits.shape != noise.shape:
         raise TypeError(
             "the policy must return a NumPy array (B, A) of logits; "
             "rlcourse.support.networks.numpy_forward turns a network into such a policy"
@@ -190,7 +190,8 @@ def evaluate(envs: VectorEnv[Any, Any, Any], policy: NumpyPolicy, seed: int) -> 
     return returns
 
 
-def _check_vector_env(envs: VectorEnv[Any, Any, Any]) -> None:
+def _check_vector_env(envs: VectorEnv[Any, Any, Any]) -> int:
+    """How many actions there are, if the environments will do."""
     if not isinstance(envs, VectorEnv):
         raise ValueError(f"envs must be a gymnasium vector environment, got {type(envs).__name__}")
     mode = envs.metadata.get("autoreset_mode")
@@ -201,6 +202,7 @@ def _check_vector_env(envs: VectorEnv[Any, Any, Any]) -> None:
         )
     if not isinstance(envs.single_action_space, spaces.Discrete):
         raise ValueError(f"actions must be discrete, got {envs.single_action_space}")
+    return int(envs.single_action_space.n)
 
 
 def _batch_first(x: NDArray[Any]) -> torch.Tensor:
