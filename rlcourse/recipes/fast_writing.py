@@ -99,7 +99,9 @@ class FastWriter:
 
     def draw_next(self, sheet: Sheet, logits: Tensor) -> None:
         """One more token in each row that is not over, from logits (B, V)."""
-        every = (logits.float() / self.temperature).log_softmax(dim=1)
+        if self.temperature != 1.0:
+            logits = logits.float() / self.temperature
+        every = logits.log_softmax(dim=1, dtype=torch.float32)  # no copy of (B, V) for nothing
         uniform = sheet.uniforms.index_select(1, sheet.column).squeeze(1)
         drawn = draw(every, uniform).masked_fill(~sheet.going, self.eos_id)  # no scalar to send
         noted = every.gather(1, drawn.unsqueeze(1)) * sheet.going.unsqueeze(1)
@@ -158,7 +160,8 @@ def recorded(work: Callable[[], None]) -> Callable[[], None]:
         work()
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    # Other threads, such as the one that watches messages between processes, may talk to the GPU meanwhile.
+    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
         work()
 
     def replay() -> None:
