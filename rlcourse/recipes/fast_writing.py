@@ -8,24 +8,23 @@ from torch import Tensor
 
 from rlcourse.gpt2_ppo import decode_step
 from rlcourse.support.fast_gpt2 import DecodeCache, FastGPT2
-from rlcourse.support.generation import Generation
+from rlcourse.support.generation import Generation, step_of
 
 ALIGNED = 8
 """Attention kernels want a number of slots that this divides."""
 
 
 def draw(log_probs: Tensor, uniform: Tensor) -> Tensor:
-    """(B,) a token for each row, where its cumulated probability passes a uniform number.
+    """(B,) a token for each row, by inversion as ``draw_tokens``, from numbers drawn beforehand.
+
+    In float32, without asking whether the row can be drawn from: that would make the host wait.
 
     Args:
         log_probs: (B, V).
         uniform: (B,) in [0, 1).
     """
-    cumulated = log_probs.float().exp().cumsum(dim=1)
-    aim = uniform.unsqueeze(1) * cumulated[:, -1:]
-    return (
-        torch.searchsorted(cumulated, aim, right=True).squeeze(1).clamp(max=log_probs.shape[1] - 1)
-    )
+    ladder = log_probs.float().exp().cumsum(dim=1)
+    return step_of(ladder, uniform.unsqueeze(1)).squeeze(1).clamp(max=log_probs.shape[1] - 1)
 
 
 @dataclass(frozen=True, slots=True)
