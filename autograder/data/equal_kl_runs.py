@@ -1,6 +1,6 @@
-"""Make the shipped runs of the epilogue: DPO, RLOO, GRPO and PPO on the small GPT-2, two prices each, three seeds.
+"""Make the shipped runs of the epilogue: DPO, RLOO, GRPO and PPO on the small GPT-2, three seeds, one with two prices.
 
-``python -m autograder.data.equal_kl_runs FOLDER``: a quarter of an hour on one core. FOLDER keeps what is done and can
+``python -m autograder.data.equal_kl_runs FOLDER``: some ten minutes on one core. FOLDER keeps what is done and can
 be gone on with; ``--seeds 0 --methods ppo`` makes a part of it, ``--write`` writes all that is done to
 ``rlcourse/data/equal_kl_runs.json``. Each seed fine-tunes a policy of its own; reward model and judge are the course's.
 """
@@ -22,15 +22,30 @@ if TYPE_CHECKING:
     from rlcourse.recipes.instruct_gpt_stages import Models
     from rlcourse.recipes.rlhf_evaluation import Evaluator
 
+Run = tuple[int, str, float]
+"""Seed, method, price."""
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "rlcourse" / "data" / "equal_kl_runs.json"
 SEEDS = (0, 1, 2)
 BETAS = {"dpo": (0.1, 0.5), "rloo": (0.15, 0.4), "grpo": (0.3, 0.8), "ppo": (0.15, 0.4)}
 """Prices of a nat, chosen after some runs on seed 0 so that the divergences of all methods overlap."""
+SECOND = (0,)
+"""Seeds that have runs at both prices; the others at the first."""
 EVALUATED = 384
 """Test prompts."""
 SHOWN = 4
 """Responses of each run that are shipped."""
+
+
+def grid(seeds: Sequence[int] = SEEDS, methods: Sequence[str] = tuple(BETAS)) -> list[Run]:
+    """Seed, method and price of each run, those at the first price first."""
+    return [
+        (seed, method, BETAS[method][place])
+        for place in (0, 1)
+        for seed in seeds
+        for method in methods
+        if place == 0 or seed in SECOND
+    ]
 
 
 def config_of(seed: int, method: str, beta: float) -> "EqualKLConfig":
@@ -65,15 +80,18 @@ def made(models: "Models", judges: "Evaluator", config: "EqualKLConfig") -> dict
     return own | {"summary": found.summary(), "texts": texts, "log": log}
 
 
-def make_seed(seed: int, methods: Sequence[str], folder: Path) -> None:
-    """All runs of a seed that are not there yet, and the evaluation of its reference."""
-    own, begun = folder / f"seed-{seed}", None
-    own.mkdir(parents=True, exist_ok=True)
-    for method, beta in [(m, BETAS[m][place]) for place in (0, 1) for m in methods]:
-        path, config = own / f"{method}-{beta}.json", config_of(seed, method, beta)
+def make_runs(wanted: Sequence[Run], folder: Path) -> None:
+    """Those that are not there yet, and the evaluation of their references."""
+    begun: dict[int, tuple[Models, Evaluator]] = {}
+    for seed, method, beta in wanted:
+        own, config = folder / f"seed-{seed}", config_of(seed, method, beta)
+        path = own / f"{method}-{beta}.json"
         if path.exists():
             continue
-        models, judges = begun = begun or start(config, own, EVALUATED)
+        own.mkdir(parents=True, exist_ok=True)
+        if seed not in begun:
+            begun[seed] = start(config, own, EVALUATED)
+        models, judges = begun[seed]
         if not (own / "reference.json").exists():
             found = {"seed": seed, "summary": judges.evaluate(models.reference).summary()}
             (own / "reference.json").write_text(json.dumps(tidy(found)), "utf-8")
@@ -97,17 +115,15 @@ def ci_runs() -> list[dict[str, Any]]:
 
 
 def shipped_table(folder: Path) -> dict[str, Any]:
-    """All runs that are done; what they have in common stands there once."""
-    runs, references = [], []
-    for seed in SEEDS:
-        own = folder / f"seed-{seed}"
-        references.append(json.loads((own / "reference.json").read_text("utf-8")))
-        for method, betas in BETAS.items():
-            for beta in betas:
-                path = own / f"{method}-{beta}.json"
-                if path.exists():
-                    runs.append(json.loads(path.read_text("utf-8")))
-    settings = asdict(config_of(*(runs[0][name] for name in ("seed", "method", "beta"))))
+    """All runs; what they have in common stands there once."""
+
+    def read(seed: int, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((folder / f"seed-{seed}" / name).read_text("utf-8"))
+        return found
+
+    runs = [read(seed, f"{method}-{beta}.json") for seed, method, beta in grid()]
+    references = [read(seed, "reference.json") for seed in SEEDS]
+    settings = asdict(config_of(*grid()[0]))
     return {"settings": settings, "evaluated": EVALUATED, "references": references, "runs": runs}
 
 
@@ -121,8 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     rlcourse.overlay(ROOT / "solutions")
     torch.set_num_threads(1)
-    for seed in chosen.seeds:
-        make_seed(seed, chosen.methods, chosen.folder)
+    make_runs(grid(chosen.seeds, chosen.methods), chosen.folder)
     if chosen.write:
         table = tidy(shipped_table(chosen.folder) | {"ci": ci_runs()})
         text = json.dumps(table, ensure_ascii=False, separators=(",", ":"))

@@ -79,6 +79,12 @@ class StoredRuns:
         found = self.of(method, seed)
         return [begin, *(Point(run.summary["kl"], run.summary[measure]) for run in found)]
 
+    def reach(self, method: str) -> float:
+        """How many nats the runs of every seed reach."""
+        return min(
+            max(point.kl for point in self.curve(method, seed, "score")) for seed in self.seeds
+        )
+
     def at_kl(self, method: str, kl: float, measure: str) -> Spread:
         """What a method has reached ``kl`` nats from the reference, on straight lines over the root of the KL.
 

@@ -204,6 +204,7 @@ def test_equal_kl_lies_between_two_runs_of_each_seed(ek):
     assert (spread.least, spread.most) == pytest.approx((1.25, 2.0))
     assert spread.mean == pytest.approx(1.625)
     assert [run.beta for run in found.of("rloo", 0)] == [0.4, 0.1]
+    assert stored(ek, (0, 0.1, 9.0, 3.0), (1, 0.1, 16.0, 2.0)).at_kl("rloo", 0.0, "judge").mean == 0
     with pytest.raises(ValueError, match="outside"):
         found.at_kl("rloo", 10.0, "judge")
     with pytest.raises(ValueError, match="no run by 'ppo'"):
@@ -220,13 +221,13 @@ def shipped():
 
 def test_the_shipped_runs_are_those_of_the_settings(ek, shipped):
     """A changed setting makes the shipped runs stale."""
-    from autograder.data.equal_kl_runs import BETAS, SEEDS, ci_configs, config_of, tidy
+    from autograder.data.equal_kl_runs import ci_configs, config_of, grid, tidy
 
     first = shipped["runs"][0]
     settings = asdict(config_of(first["seed"], first["method"], first["beta"]))
     assert json.loads(json.dumps(tidy(settings))) == shipped["settings"]
     own = [(run["seed"], run["method"], run["beta"]) for run in shipped["runs"]]
-    assert own == [(s, method, b) for s in SEEDS for method, betas in BETAS.items() for b in betas]
+    assert own == grid()
     assert [run["method"] for run in shipped["ci"]] == [c.method for c in ci_configs()]
 
 
