@@ -1,4 +1,4 @@
-"""That the finale keeps to its device, asked without a GPU: the device ``meta`` takes its place, and nothing is computed.
+"""That the finale keeps to its device, asked without a GPU: the device ``meta`` takes its place and computes nothing.
 
 Tensors there have a shape and a type but no numbers, and operators refuse to mix them with those of the host.
 """
