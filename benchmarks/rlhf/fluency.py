@@ -178,7 +178,7 @@ def main() -> None:
     groups |= {"base": base_samples(options.texts)} | stored(options.stored)
     groups = {name: [text for text in texts if text.strip()] for name, texts in groups.items()}
     bits = judged(python, judge_weights(files), groups)
-    table = measure(groups, bits, Read(corpus.film + corpus.other))
+    table = measure(groups, bits, Read(corpus.film + corpus.other + corpus.written))
     print(f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}")
     for name, row in table.items():
         print(f"{name:<24}", ", ".join(f"{k} {v:.3g}" for k, v in row.items()))

@@ -125,10 +125,11 @@ def test_no_held_out_text_is_read():
     corpus = review_corpus(None)
     parts = [split_snippets(load_snippets(source)) for source in SOURCES]
     held_out = set().union(*(shingles(s.text) for part in parts for s in (*part.val, *part.test)))
-    for text in corpus.film + corpus.other:
+    for text in corpus.film + corpus.other + corpus.written:
         assert held_out.isdisjoint(shingles(text))
     assert (len(corpus.val), len(corpus.test)) == (500, 1000)
     assert 9_000 < len(corpus.film) < 9_105 and len(corpus.other) > 8_000
+    assert len(corpus.written) > 5_000
 
 
 def test_texts_are_kept_apart_by_runs_of_words():

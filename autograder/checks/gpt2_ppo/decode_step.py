@@ -247,6 +247,11 @@ Chapter 9's cache grew with every token. A tensor that grows is a new tensor, at
 replay work on addresses that change. So here is a cache with room for everything from the start. That makes it fast,
 and brings two questions that a growing cache never asked: which slots hold something, and at which position is a
 token whose row began with padding? Write one step; it must give the logits that a full pass over the text would give.
+
+For L blocks of width D with H heads, `cache.keys` and `cache.values` are (L, B, H, S, D/H), `cache.mask` is (B, S) and
+`cache.used` a tensor (1,). The parts of the model: `embed(tokens, positions)`, `project(layer, hidden)`, which returns
+query, key and value (B, H, D/H), `finish(layer, hidden, seen)`, where `seen` (B, H, D/H) is what attention brought
+back, and `logits(hidden)`.
 """,
     hints=(
         "Three numbers that are easily confused: how many slots are taken, how many tokens this row has, and "

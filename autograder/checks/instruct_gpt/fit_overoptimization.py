@@ -125,7 +125,7 @@ constant: at KL 0 nothing has been gained.
     hints=(
         "The law is not linear in d, but it is linear in α and β.",
         "Two columns: d, and −d². torch.linalg.lstsq does the rest.",
-        "Refuse; d = sqrt of kl in float64; stack the columns, (N, 2); lstsq; two plain floats.",
+        "Raise as the docstring says; d = sqrt of kl in float64; stack the columns, (N, 2); lstsq; two plain floats.",
     ),
     checks=(
         Case(

@@ -157,13 +157,14 @@ for both cancels.
         "For each prompt 1, ½ or 0; the rate is their mean.",
         "The sign of the difference is 1, 0 or −1; add 1 and halve. The error of a mean of N numbers is their standard "
         "deviation over √N.",
-        "Refuse; wins from the sign, in float64; mean and std; low = max(0, …), high = min(1, …); plain floats.",
+        "Raise for fewer than two prompts or unequal lengths; wins from the sign, in float64; mean and std; "
+        "low = max(0, …), high = min(1, …); plain floats.",
     ),
     checks=(
         Case(
             "hand value",
             {"scores_a": _double(2, 0, 1, 1), "scores_b": _double(1, 1, 1, 0), "z": 1.0},
-            "win, loss, tie, win: 2½ of 4; deviation √(11/48)·…, see the docstring",
+            "win, loss, tie, win: 2½ of 4; their deviation is √(11/48), the error of the mean half of that",
             expected=(
                 0.625,
                 0.625 - math.sqrt(0.6875 / 3) / 2,
