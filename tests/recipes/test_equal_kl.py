@@ -70,10 +70,14 @@ def test_ppo_is_that_of_chapter_11(ek, models, small):
 
 
 def batch_of(ek, models, config):
-    """Responses to two prompts, with made-up scores and a reference that is another model."""
+    """Responses of different length to two prompts, with made-up scores and a reference that is another model."""
     prompts = ek.prompts_of("rm")[:2].repeat_interleave(config.size, dim=0)
     other = GPT2(SIZE, make_generator(9)).eval()
     found = ek.write(models.reference, prompts, make_generator(3))
+    lengths = torch.tensor([24, 3, 9, 14, 1, 20, 6, 11]).minimum(found.mask.sum(dim=1).long())
+    assert len(set(lengths.tolist())) > 5
+    mask = (torch.arange(24) < lengths[:, None]).float()
+    found = Generation(found.tokens, found.log_probs * mask, mask)
     with torch.no_grad():
         ref = ek.response_log_probs(other, found.tokens, found.mask, 1.0)
     return ek.Answers(found, torch.randn(8, generator=make_generator(4)), ref)
@@ -156,6 +160,17 @@ def test_comparisons_follow_the_scores_and_stay_within_a_prompt(ek, models, smal
     assert float((lead > 0).float()[far].mean()) == pytest.approx(float(expected), abs=0.06)
     both = torch.cat([pairs.chosen, pairs.rejected]).sort().values
     assert both.tolist() == list(range(len(answers.scores)))
+
+
+def test_dpo_learns_to_prefer_what_was_preferred(ek, models, small):
+    config = replace(small, method="dpo", updates=20, epochs=2)
+    policy = ek.train(models, config, quiet=True)
+    pairs = ek.compare(models, config, ek.generators(config.instruct_gpt)["ppo"])
+    found = pairs.answers.found
+    with torch.no_grad():
+        new = ek.response_log_probs(policy, found.tokens, found.mask, 1.0).sum(dim=1)
+    gains = new - pairs.answers.ref_log_probs.sum(dim=1)
+    assert (gains[pairs.chosen] > gains[pairs.rejected]).float().mean() > 0.7
 
 
 def test_the_same_number_of_responses_is_scored_for_everyone(ek, models, small, monkeypatch):
