@@ -18,7 +18,7 @@ import rlcourse
 from autograder.data.instruct_gpt_runs import tidy
 
 if TYPE_CHECKING:
-    from rlcourse.recipes.equal_kl import EqualKLConfig
+    from rlcourse.recipes.equal_kl_config import EqualKLConfig
     from rlcourse.recipes.instruct_gpt_stages import Models
     from rlcourse.recipes.rlhf_evaluation import Evaluator
 
@@ -42,7 +42,7 @@ def grid(seeds: Sequence[int] = SEEDS, methods: Sequence[str] = tuple(BETAS)) ->
 
 def config_of(seed: int, method: str, beta: float) -> "EqualKLConfig":
     """The settings of one run."""
-    from rlcourse.recipes.equal_kl import EqualKLConfig
+    from rlcourse.recipes.equal_kl_config import EqualKLConfig
 
     return EqualKLConfig(method, beta, seed)
 
@@ -93,7 +93,7 @@ def make_runs(wanted: Sequence[Run], folder: Path) -> None:
 
 def ci_configs() -> "list[EqualKLConfig]":
     """A small run by each method, which a test makes again."""
-    from rlcourse.recipes.equal_kl import METHODS, EqualKLConfig
+    from rlcourse.recipes.equal_kl_config import METHODS, EqualKLConfig
 
     small = EqualKLConfig(updates=4, responses=32, snippets=300, learning_rate=1e-3)
     return [replace(small, method=method) for method in METHODS]

@@ -65,7 +65,9 @@ ORDERS = [
     ("gpt-grpo-judge-most", "gpt-rloo-judge-least", 0.02),  # in every seed
     ("gpt-rloo-judge", "gpt-ppo-judge", 0.03),
     ("gpt-ppo-judge-least", "gpt-rloo-judge-most", 0.0),  # their seeds overlap
-    ("gpt-ppo-distinct", "gpt-dpo-distinct", 0.05),
+    ("gpt-ppo-distinct", "gpt-rloo-distinct", 0.01),
+    ("gpt-rloo-distinct", "gpt-grpo-distinct", 0.01),
+    ("gpt-grpo-distinct", "gpt-dpo-distinct", 0.05),
 ]
 
 

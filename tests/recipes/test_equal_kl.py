@@ -18,7 +18,7 @@ from rlcourse.support.training_run import TrainingRun
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE = GPT2Config(VOCAB_SIZE, 60, n_embd=8, n_layer=1, n_head=2)
-RECIPES = ("instruct_gpt_stages", "instruct_gpt", "equal_kl_runs", "equal_kl")
+RECIPES = ("instruct_gpt_stages", "instruct_gpt", "equal_kl_config", "equal_kl_runs", "equal_kl")
 
 
 @pytest.fixture(scope="module")
@@ -196,8 +196,9 @@ def test_the_same_number_of_responses_is_scored_for_everyone(ek, models, small, 
         ({"method": "dpo", "beta": 0.0}, "for DPO positive"),
         ({"size": 1}, "size and minibatch at least 2"),
         ({"updates": 0}, "updates and epochs"),
-        ({"responses": 62}, "size must divide"),
-        ({"minibatch": 5}, "even"),
+        ({"responses": 62}, "size and minibatch must divide"),
+        ({"minibatch": 48}, "must divide responses"),
+        ({"responses": 60, "minibatch": 5}, "even"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(ek, changes, said):
