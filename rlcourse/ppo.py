@@ -8,13 +8,14 @@ never change; ``log_probs`` belong to the policy that is being trained on what t
 :math:`\rho_t = \pi_\theta(a_t \mid s_t) / \pi_{\text{old}}(a_t \mid s_t)`.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from rlcourse.actor_critic import gae
+from rlcourse.actor_critic import critic_loss, gae
 from rlcourse.support.networks import ActorCritic
 from rlcourse.support.one_vector import shorten_gradient
 from rlcourse.support.ppo_config import PPOConfig
@@ -39,7 +40,7 @@ def clipped_surrogate_loss(
     Returns:
         () the mean over the steps that count; 0 if none does. All may also be flat, (N).
     """
-    # Exercise 8.1: your code here (5 lines in our solution).
+    # Exercise 8.1: your code here (4 lines in our solution).
     raise NotImplementedError("Exercise 8.1: write clipped_surrogate_loss")
 
 
@@ -210,7 +211,7 @@ def ppo_update(
     """
     batch = work_out(agent, rollout, config)
     log: list[dict[str, Any]] = []
-    # Exercise 8.5: your code here (33 lines in our solution).
+    # Exercise 8.5: your code here (32 lines in our solution).
     raise NotImplementedError("Exercise 8.5: write ppo_update")
 
 

@@ -5,13 +5,14 @@ never change; ``log_probs`` belong to the policy that is being trained on what t
 :math:`\rho_t = \pi_\theta(a_t \mid s_t) / \pi_{\text{old}}(a_t \mid s_t)`.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from rlcourse.actor_critic import gae
+from rlcourse.actor_critic import critic_loss, gae
 from rlcourse.support.networks import ActorCritic
 from rlcourse.support.one_vector import shorten_gradient
 from rlcourse.support.ppo_config import PPOConfig
@@ -39,9 +40,8 @@ def clipped_surrogate_loss(
     ### BEGIN SOLUTION 8.1
     ratios = (log_probs - old_log_probs.detach()).exp()
     clipped = ratios.clamp(1 - clip_eps, 1 + clip_eps)
-    weights = advantages.detach()
-    objective = torch.minimum(ratios * weights, clipped * weights)
-    return -(mask * objective).sum() / mask.sum().clamp(min=1)
+    weights = mask * advantages.detach() / mask.sum().clamp(min=1)
+    return -torch.minimum(ratios * weights, clipped * weights).sum()
     ### END SOLUTION
 
 
@@ -62,7 +62,7 @@ def clip_fraction(
         () a number to look at, between 0 and 1, without gradient; 0 if no step counts.
     """
     ### BEGIN SOLUTION 8.2
-    outside = ((log_probs - old_log_probs).exp() - 1).abs() > clip_eps
+    outside = (log_probs - old_log_probs).expm1().abs() > clip_eps
     return (mask * outside.to(log_probs.dtype)).sum() / mask.sum().clamp(min=1)
     ### END SOLUTION
 
@@ -114,9 +114,9 @@ def clipped_value_loss(
     """
     ### BEGIN SOLUTION 8.3
     old, targets = old_values.detach(), returns.detach()
-    clipped = old + (values - old).clamp(-clip_eps, clip_eps)
+    clipped = values.clamp(old - clip_eps, old + clip_eps)
     worse = torch.maximum((values - targets).square(), (clipped - targets).square())
-    return 0.5 * (mask * worse).sum() / mask.sum().clamp(min=1)
+    return (0.5 * mask / mask.sum().clamp(min=1) * worse).sum()
     ### END SOLUTION
 
 
@@ -225,37 +225,36 @@ def ppo_update(
     batch = work_out(agent, rollout, config)
     log: list[dict[str, Any]] = []
     ### BEGIN SOLUTION 8.5
-    epochs = 0
+    epochs, dealt = 0, (len(batch.actions), config.minibatch_size, generator)
     for _ in range(config.epochs):
         seen, epochs = len(log), epochs + 1
-        for rows in minibatches(len(batch.actions), config.minibatch_size, generator):
-            states, actions, old_log_probs, old_values, weights, returns = (x[rows] for x in batch)
+        for mini in [[x[rows] for x in batch] for rows in minibatches(*dealt)]:
+            states, actions, old_log_probs, old_values, weights, returns = mini
             log_probs, entropies = log_probs_and_entropies(agent, states, actions)
             values, mask, eps = agent.values(states), torch.ones_like(weights), config.clip_eps
             if config.standardize:
                 spread, middle = torch.std_mean(weights, correction=0)
                 weights = (weights - middle) / (spread + 1e-8)
             policy_loss = clipped_surrogate_loss(log_probs, old_log_probs, weights, mask, eps)
-            value_loss = clipped_value_loss(
-                values, old_values, returns, mask, config.value_clip_eps
-            )
-            entropy, log_probs_now = entropies.mean(), log_probs.detach()
+            if config.value_clip_eps == math.inf:  # the same number for half the work
+                value_loss = critic_loss(values, returns, mask)
+            else:
+                held = config.value_clip_eps
+                value_loss = clipped_value_loss(values, old_values, returns, mask, held)
+            entropy = entropies.mean()
             loss = policy_loss + config.critic_coef * value_loss - config.entropy_coef * entropy
             optimizer.zero_grad()
             loss.backward()
             norm = shorten_gradient(optimizer, config.max_grad_norm)
             optimizer.step()
-            log.append(
-                {
-                    "policy_loss": policy_loss,
-                    "value_loss": value_loss,
-                    "entropy": entropy,
-                    "approx_kl": approx_kl(log_probs_now, old_log_probs, mask),
-                    "clip_fraction": clip_fraction(log_probs_now, old_log_probs, mask, eps),
-                    "grad_norm": norm,
-                }
-            )
-        if mean_of(log[seen:])["approx_kl"] > config.target_kl:
+            terms = {"policy_loss": policy_loss, "value_loss": value_loss, "entropy": entropy}
+            log.append(terms | {"grad_norm": norm, "moved": (log_probs.detach(), old_log_probs)})
+        for row in log[seen:]:
+            new, old = row.pop("moved")
+            mask = torch.ones_like(old)
+            row["approx_kl"] = approx_kl(new, old, mask)
+            row["clip_fraction"] = clip_fraction(new, old, mask, config.clip_eps)
+        if torch.stack([row["approx_kl"] for row in log[seen:]]).mean() > config.target_kl:
             break
     return mean_of(log) | {"epochs": float(epochs)}
     ### END SOLUTION

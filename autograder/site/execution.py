@@ -84,7 +84,17 @@ def executed_page(page: Path, root: Path) -> NotebookNode:
         kept.touch()
         _forget_old(folder, page.stem)
         result: NotebookNode = nbformat.read(kept, as_version=4)
+        _describe_as(notebook, result)
         return result
+
+
+def _describe_as(page: NotebookNode, result: NotebookNode) -> None:
+    """Give kept cells the captions and tags of today, which Jupyter Book's cache compares too."""
+    present, kept = (
+        [cell for cell in each.cells if cell.cell_type == "code"] for each in (page, result)
+    )
+    for today, cell in zip(present, kept, strict=True):
+        cell.metadata = today.metadata
 
 
 def execute_pages(root: Path, jobs: int) -> Path:

@@ -111,7 +111,7 @@ class CoursePath(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         shapes = nodes.raw("", drawing(wide=True) + drawing(wide=False), format="html")
-        legend = "A filled stop is a chapter you can open today; an empty one is being written."
+        legend = "One stop is one chapter; the last is an epilogue."
         caption = make_tag("figcaption", {}, nodes.Text(legend))
         return [make_tag("figure", {"class": "drawing"}, shapes, caption)]
 

@@ -14,6 +14,7 @@ from rlcourse.support.animation import animation_mp4
 from rlcourse.support.collector import NumpyPolicy, sample_actions
 
 Floats = NDArray[np.float64]
+BLUE, GREY = "#3b82c4", "#748089"
 
 
 def swing(policy: NumpyPolicy, seed: int, steps: int) -> Floats:
@@ -44,29 +45,39 @@ def joints(angles: Floats) -> tuple[Floats, Floats]:
     return across, up
 
 
-def empty_stage(ax: Axes) -> Line2D:
-    """The line which the tip must reach, and an arm to be moved."""
+def empty_stage(ax: Axes, color: str) -> tuple[Line2D, Line2D]:
+    """The line which the tip must reach; the way of the tip and an arm, to be moved."""
     ax.set(xlim=(-2.2, 2.2), ylim=(-2.2, 2.2), aspect="equal")
     ax.axis("off")
     ax.axhline(1.0, color="#a98718", linestyle="--", linewidth=1.5)
-    (arm,) = ax.plot([], [], color="#3b82c4", linewidth=5, marker="o", markersize=9)
-    return arm
+    (way,) = ax.plot([], [], color=color, linewidth=1.5, alpha=0.45)
+    (arm,) = ax.plot([], [], color=color, linewidth=6, marker="o", markersize=10)
+    return way, arm
 
 
 def film(swings: Sequence[Floats], titles: Sequence[str], path: Path) -> tuple[Path, Path]:
-    """Film several swings beside each other; one that is over stands still.
+    """Film several swings beside each other, each tip with the way it has gone.
+
+    One that is over stands still, and says so. The last one is drawn in blue, those before in grey.
 
     Returns:
         The paths of the film and of its poster.
     """
     fig = Figure(figsize=(2.8 * len(swings), 3.0))
     axes = [fig.add_subplot(1, len(swings), index + 1) for index in range(len(swings))]
-    arms = [empty_stage(ax) for ax in axes]
+    colors = [GREY] * (len(swings) - 1) + [BLUE]
+    stages = [empty_stage(ax, color) for ax, color in zip(axes, colors, strict=True)]
+    ways = [np.array([np.array(joints(pair))[:, 2] for pair in angles]) for angles in swings]
+    longest = max(map(len, swings))
 
     def draw(frame: int) -> None:
-        for ax, arm, angles, title in zip(axes, arms, swings, titles, strict=True):
+        for ax, (line, arm), angles, way, title in zip(
+            axes, stages, swings, ways, titles, strict=True
+        ):
             at = min(frame, len(angles) - 1)
+            line.set_data(*way[: at + 1].T)
             arm.set_data(*joints(angles[at]))
-            ax.set_title(f"{title}: step {at}")
+            up = way[at, 1] > 1.0
+            ax.set_title(f"{title}: up after {at} steps" if up else f"{title}: step {at}")
 
-    return animation_mp4(fig, draw, max(map(len, swings)) + 8, path, fps=12, dpi=80)
+    return animation_mp4(fig, draw, longest + 8, path, fps=12, dpi=80)

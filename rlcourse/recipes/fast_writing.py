@@ -8,24 +8,23 @@ from torch import Tensor
 
 from rlcourse.gpt2_ppo import decode_step
 from rlcourse.support.fast_gpt2 import DecodeCache, FastGPT2
-from rlcourse.support.generation import Generation
+from rlcourse.support.generation import Generation, step_of
 
 ALIGNED = 8
 """Attention kernels want a number of slots that this divides."""
 
 
 def draw(log_probs: Tensor, uniform: Tensor) -> Tensor:
-    """(B,) a token for each row, where its cumulated probability passes a uniform number.
+    """(B,) a token for each row, by inversion as ``draw_tokens``, from numbers drawn beforehand.
+
+    In float32, without asking whether the row can be drawn from: that would make the host wait.
 
     Args:
         log_probs: (B, V).
         uniform: (B,) in [0, 1).
     """
-    cumulated = log_probs.float().exp().cumsum(dim=1)
-    aim = uniform.unsqueeze(1) * cumulated[:, -1:]
-    return (
-        torch.searchsorted(cumulated, aim, right=True).squeeze(1).clamp(max=log_probs.shape[1] - 1)
-    )
+    ladder = log_probs.float().exp().cumsum(dim=1)
+    return step_of(ladder, uniform.unsqueeze(1)).squeeze(1).clamp(max=log_probs.shape[1] - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +98,9 @@ class FastWriter:
 
     def draw_next(self, sheet: Sheet, logits: Tensor) -> None:
         """One more token in each row that is not over, from logits (B, V)."""
-        every = (logits.float() / self.temperature).log_softmax(dim=1)
+        if self.temperature != 1.0:
+            logits = logits.float() / self.temperature
+        every = logits.log_softmax(dim=1, dtype=torch.float32)  # no copy of (B, V) for nothing
         uniform = sheet.uniforms.index_select(1, sheet.column).squeeze(1)
         drawn = draw(every, uniform).masked_fill(~sheet.going, self.eos_id)  # no scalar to send
         noted = every.gather(1, drawn.unsqueeze(1)) * sheet.going.unsqueeze(1)
@@ -158,7 +159,8 @@ def recorded(work: Callable[[], None]) -> Callable[[], None]:
         work()
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    # Other threads, such as the one that watches messages between processes, may talk to the GPU meanwhile.
+    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
         work()
 
     def replay() -> None:

@@ -35,8 +35,11 @@ def evaluate(finale: Finale, policy: FastGPT2, count: int = 128) -> Evaluation:
     there = [to_device(x, finale.device) for x in (prompts, uniforms)]
     found = FastWriter(policy, finale.vocabulary.end_id).write(*there)
     with finale.half_precision():
-        [kls] = finale.in_parts(
-            lambda tokens, new: (token_kls(policy, finale.reference, tokens, new),), found.tokens
+        [kls] = finale.or_halve(
+            lambda: finale.in_parts(
+                lambda tokens, new: (token_kls(policy, finale.reference, tokens, new),),
+                found.tokens,
+            )
         )
     texts = finale.vocabulary.texts(found.tokens)
     columns = finale.judges.scores(texts) | {"kl": (kls * found.mask).sum(dim=1)}

@@ -147,6 +147,17 @@ def bytes_needed(model: FastGPT2) -> int:
     return math.ceil(sum(p.numel() for p in model.parameters()) * (2 * 16 + 4 + 2))
 
 
+def refuse_absent(device: torch.device) -> None:
+    """Say so before any work if there is no such GPU.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    count = torch.cuda.device_count() if device.type == "cuda" else 0
+    if device.type == "cuda" and (device.index or 0) >= count:
+        raise ValueError(f"there is no {device} here, PyTorch sees {count} GPUs; the CPU is `cpu`")
+
+
 def refuse_small(device: torch.device, needed: int) -> None:
     """Say so before any work if a GPU cannot hold the run.
 

@@ -15,6 +15,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import torch
+
 from rlcourse.recipes.finale_batch import FinaleConfig
 from rlcourse.recipes.finale_report import make_report, write_report
 from rlcourse.recipes.ppo_gpt2 import Finale
@@ -43,7 +45,7 @@ def run_finale(
         watch: gets the numbers of each step, such as ``LivePlot(("score", "kl")).add`` in a notebook.
 
     Returns:
-        the models, and one row of numbers for each step.
+        the models, and one row of numbers for each step; other processes than the first know those since they began.
 
     Raises:
         FloatingPointError: if the loss is no finite number any more; says at which step.
@@ -51,9 +53,10 @@ def run_finale(
     """
     finale = Finale(config, device)
     first = finale.processes.rank == 0
-    run = TrainingRun(folder if first or resume else None, config, resume)
-    parts, begin = finale.updates.parts(), 0
-    if (state := run.load()) is not None:
+    run = TrainingRun(folder, config, resume, writes=first)
+    parts, begin, state = finale.updates.parts(), 0, run.load()
+    refuse_strangers(finale, 0 if state is None else state["step"])
+    if state is not None:
         begin, finale.micro_tokens = state.pop("step"), state.pop("micro_tokens")
         restore(parts, state)
         finale.renew_writer()
@@ -76,6 +79,20 @@ def run_finale(
                 break
     run.close()
     return finale, run.rows
+
+
+def refuse_strangers(finale: Finale, begin: int) -> None:
+    """All processes must go on from the same step.
+
+    Raises:
+        FileNotFoundError: if they do not.
+    """
+    own = torch.tensor([begin, begin * begin], dtype=torch.float64, device=finale.device)
+    count, (steps, squares) = finale.processes.count, finale.processes.add_up(own).tolist()
+    if count * squares != steps * steps:  # equal only where all are
+        raise FileNotFoundError(
+            "not all processes see the same checkpoint: the folder must lie on a disk that they share"
+        )
 
 
 def one_step(finale: Finale, step: int) -> dict[str, float]:
@@ -130,12 +147,15 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run from the command line."""
+    """Run from the command line; bad input ends with one line that says what to do."""
     chosen = vars(parser().parse_args(arguments))
     names = ("folder", "resume", "device", "no_report")
     folder, resume, device, no_report = (chosen.pop(name) for name in names)
-    config = FinaleConfig(**chosen)
-    finale, rows = run_finale(config, folder, resume=resume, device=device)
+    try:
+        config = FinaleConfig(**chosen)
+        finale, rows = run_finale(config, folder, resume=resume, device=device)
+    except (ValueError, OSError) as error:
+        raise SystemExit(f"finale: {error}") from error
     if finale.processes.rank == 0:
         print(f"{len(rows)} steps; the log is {Path(folder) / 'progress.csv'}")
         if len(rows) == config.steps and not no_report:

@@ -136,12 +136,11 @@ class Learner:
 
         In this order: the update must see what the policy saw when it acted.
         """
-        seen = replace(rollout, rewards=rollout.rewards * reward_scale)
+        rewards, seen = rollout.rewards * reward_scale, rollout.observations
         if self.scale is not None:
-            normalized = self.scale.normalize(rollout.observations)
-            seen = replace(seen, observations=normalized)
+            seen = self.scale.normalize(rollout.observations)
             self.scale.update(rollout.counted(rollout.states))
-        return seen
+        return replace(rollout, rewards=rewards, observations=seen)
 
     def parts(self) -> dict[str, Part]:
         """What a checkpoint has to hold."""

@@ -6,8 +6,9 @@ The same settings run on a CPU and on a GPU; with several GPUs, start it by ``to
     torchrun --nproc-per-node 4 -m rlcourse.recipes.finale_run --folder runs/four --batch 512
 
 Ouyang et al. (2022), section 3.5; the page of chapter 12 reads through a run. ``finale_run`` keeps it alive. The host
-waits for a GPU three times a step: for the texts that the judges read, for the lengths that buckets are made of, and
-for the numbers of the log. While responses are written, and from one update to the next, it does not.
+waits for a GPU in three places: for the texts and what the judges say of them, for the rewards and the lengths that
+buckets are made of, and for the numbers of the log. While responses are written, and from one update to the next, it
+does not.
 """
 
 import copy
@@ -34,6 +35,7 @@ from rlcourse.recipes.finale_models import (
     last_log_probs,
     load_policy,
     new_critic,
+    refuse_absent,
     refuse_small,
 )
 from rlcourse.recipes.finale_sharding import announce, shard, whole
@@ -59,13 +61,15 @@ class Finale:
         device: where to run; by default a GPU if there is one.
 
     Raises:
-        ValueError: if the batch cannot be shared among the processes, or the device has too little memory.
+        ValueError: if the batch cannot be shared among the processes, or there is no such device, or it has too little
+            memory.
         FileNotFoundError: if the base is a folder that lacks a file.
     """
 
     def __init__(self, config: FinaleConfig, device: str | torch.device | None = None) -> None:
         self.config = config
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        refuse_absent(self.device)
         self.processes = join(self.device)
         refuse_unequal_shares(config, self.processes.count)
         actor, self.vocabulary = load_policy(config.base)
@@ -113,10 +117,13 @@ class Finale:
             own = to_device(share(self.prompts[rows]), self.device)
             found = self.writer.write(own, to_device(uniforms, self.device))
         texts = to_host(found.tokens)
-        with self.clock("read"), self.half_precision():
-            read = self.or_halve(lambda: self.in_parts(self.trained, found.tokens))
-            compared = self.or_halve(lambda: self.in_parts(self.compare, found.tokens))
-            scores = self.judges.scores(self.vocabulary.texts(texts()[0]))
+        with self.clock("read"):
+            with self.half_precision():
+                read = self.or_halve(lambda: self.in_parts(self.trained, found.tokens))
+                compared = self.or_halve(lambda: self.in_parts(self.compare, found.tokens))
+            scores = self.judges.scores(
+                self.vocabulary.texts(texts()[0])
+            )  # as their scales were set
         noted = read[0]  # PPO compares with the policy that is trained, not with a copy of it in
         if self.writer.model is self.trained.actor:  # 16 bits; without such a copy they are one
             noted = found.log_probs

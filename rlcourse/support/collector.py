@@ -46,7 +46,7 @@ class Collector:
     """
 
     def __init__(self, envs: VectorEnv[Any, Any, Any], seed: int) -> None:
-        _check_vector_env(envs)
+        self._num_actions = _check_vector_env(envs)
         self.envs = envs
         self.finished: list[FinishedEpisode] = []
         """All episodes that have ended so far, in the order in which they did."""
@@ -76,10 +76,11 @@ class Collector:
         actions = np.empty((steps, batch), dtype=np.int64)
         rewards = np.zeros((steps, batch), dtype=np.float32)
         terminated, ends, mask = (np.zeros((steps, batch), dtype=bool) for _ in range(3))
+        noise = gumbel((steps, batch, self._num_actions), rng)
         for t in range(steps):
             observations[t] = self._observations
             mask[t] = ~self._resets_next
-            actions[t] = sample_actions(policy(observations[t]), rng)
+            actions[t] = likeliest(policy(observations[t]), noise[t])
             self._observations, rewards[t], terminated[t], truncated, _ = self.envs.step(actions[t])
             self._resets_next = ends[t] = terminated[t] | truncated
         observations[steps] = self._observations
@@ -152,12 +153,22 @@ class Collector:
 
 def sample_actions(logits: NDArray[Any], rng: np.random.Generator) -> NDArray[np.int64]:
     """(B,) actions from softmax(logits) (B, A): the largest logit after adding Gumbel noise."""
-    if not isinstance(logits, np.ndarray) or logits.ndim != 2:
+    return likeliest(logits, gumbel(np.shape(logits), rng))
+
+
+def gumbel(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Noise with which the largest of some logits is a sample of their softmax."""
+    return -np.log(rng.standard_exponential(shape))
+
+
+def likeliest(logits: NDArray[Any], noise: NDArray[np.float64]) -> NDArray[np.int64]:
+    """(B,) the largest of each row's logits (B, A) plus noise (B, A)."""
+    if not isinstance(logits, np.ndarray) or logits.ndim != 2 or logits.shape != noise.shape:
         raise TypeError(
             "the policy must return a NumPy array (B, A) of logits; "
             "rlcourse.support.networks.numpy_forward turns a network into such a policy"
         )
-    actions: NDArray[np.int64] = (logits - np.log(rng.standard_exponential(logits.shape))).argmax(1)
+    actions: NDArray[np.int64] = (logits + noise).argmax(1)
     return actions
 
 
@@ -179,7 +190,8 @@ def evaluate(envs: VectorEnv[Any, Any, Any], policy: NumpyPolicy, seed: int) -> 
     return returns
 
 
-def _check_vector_env(envs: VectorEnv[Any, Any, Any]) -> None:
+def _check_vector_env(envs: VectorEnv[Any, Any, Any]) -> int:
+    """How many actions there are, if the environments will do."""
     if not isinstance(envs, VectorEnv):
         raise ValueError(f"envs must be a gymnasium vector environment, got {type(envs).__name__}")
     mode = envs.metadata.get("autoreset_mode")
@@ -190,6 +202,7 @@ def _check_vector_env(envs: VectorEnv[Any, Any, Any]) -> None:
         )
     if not isinstance(envs.single_action_space, spaces.Discrete):
         raise ValueError(f"actions must be discrete, got {envs.single_action_space}")
+    return int(envs.single_action_space.n)
 
 
 def _batch_first(x: NDArray[Any]) -> torch.Tensor:

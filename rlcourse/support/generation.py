@@ -62,7 +62,15 @@ def draw_tokens(chances: Tensor, generator: torch.Generator) -> Tensor:
     if not bool(((total > 0) & (total < torch.inf)).all()):
         raise ValueError("each row needs a positive finite sum of probabilities to draw from")
     uniform = torch.rand(total.shape, generator=generator, dtype=total.dtype, device=total.device)
-    return torch.searchsorted(ladder, uniform * total, right=True)
+    return step_of(ladder, uniform)
+
+
+def step_of(ladder: Tensor, uniform: Tensor) -> Tensor:
+    """(B, 1) int64 the step of each ladder (B, V) of cumulative weights on which a number (B, 1) in [0, 1) falls.
+
+    V where rounding carries it past the top.
+    """
+    return torch.searchsorted(ladder, uniform * ladder[:, -1:], right=True)
 
 
 class CausalModel(Protocol):

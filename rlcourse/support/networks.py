@@ -41,7 +41,20 @@ def mlp(
         layers.append(_linear(width_in, width_out, gain, generator))
         if not last:
             layers.append(activation())
-    return nn.Sequential(*layers)
+    return Layers(*layers)
+
+
+class Layers(nn.Sequential):
+    """Layers that are small: a module's call looks for hooks first, which takes as long as a layer.
+
+    Hooks of the single layers are passed over.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., D) to (..., A), one layer after the other."""
+        for layer in self._modules.values():
+            x = layer.forward(x)
+        return x
 
 
 def numpy_forward(network: nn.Module) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
@@ -135,12 +148,12 @@ class ActorCritic(nn.Module):
 
     def logits(self, observations: Tensor) -> Tensor:
         """(..., A) logits of observations (..., D)."""
-        logits: Tensor = self.actor(observations)
+        logits: Tensor = self.actor.forward(observations)
         return logits
 
     def values(self, observations: Tensor) -> Tensor:
         """(...) values of observations (..., D)."""
-        values: Tensor = self.critic(observations)
+        values: Tensor = self.critic.forward(observations)
         return values
 
 

@@ -47,6 +47,8 @@ def join(device: torch.device) -> Processes:
     """Meet the other processes that ``torchrun`` started; alone where it started none."""
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
+        if device.index is not None and device.type == "cuda":
+            torch.cuda.set_device(device)  # streams and graphs belong to the GPU that is set
         return Processes()
     if device.type == "cuda":  # each process has a GPU of its own
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))

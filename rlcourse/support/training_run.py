@@ -81,20 +81,30 @@ class TrainingRun:
         folder: where to keep it; None keeps the log in memory and saves nothing.
         config: a dataclass of plain values, the settings of the run.
         resume: whether to go on from the checkpoint in the folder, if there is one.
+        writes: whether to keep the files. Where several processes share a run one of them does; the others read the
+            checkpoint.
 
     Raises:
         FileExistsError: if the folder holds a run and ``resume`` is not asked for.
     """
 
-    def __init__(self, folder: str | Path | None, config: Any, resume: bool = False) -> None:
+    def __init__(
+        self,
+        folder: str | Path | None,
+        config: Any,
+        resume: bool = False,
+        *,
+        writes: bool = True,
+    ) -> None:
         self.folder = None if folder is None else Path(folder)
+        self._writes = self.folder is not None and writes
         self.rows: list[dict[str, float]] = []
         """What was logged, ``steps`` first."""
         self._settings = json.loads(json.dumps(asdict(config)))
         self._resume = resume
         self._saved_rows_unread = False
         self._writer: Any = None
-        if self.folder is not None:
+        if self.folder is not None and writes:
             self._open(self.folder)
 
     def log(self, step: int, **diagnostics: float) -> None:
@@ -114,7 +124,7 @@ class TrainingRun:
         if self.rows and list(row) != list(self.rows[0]):
             raise ValueError(f"columns must be {list(self.rows[0])}, got {list(row)}")
         self.rows.append(row)
-        if self.folder is not None:
+        if self.folder is not None and self._writes:
             self._write_row(self.folder / "progress.csv", row)
             self._write_events(self.folder, step, row)
 
@@ -124,7 +134,7 @@ class TrainingRun:
         Args:
             state: tensors and plain values only; all that the rest of the run depends on.
         """
-        if self.folder is None:
+        if self.folder is None or not self._writes:
             return
         checkpoint = {"config": self._settings, "rows": len(self.rows), "state": dict(state)}
         beside = self.folder / "checkpoint.pt.new"
@@ -139,11 +149,11 @@ class TrainingRun:
 
         So one can train, without a checkpoint, in a world that cannot be told in numbers.
         """
-        if self.folder is not None:
+        if self._writes:
             self.save(state_of(parts))
 
     def load(self) -> dict[str, Any] | None:
-        """The saved state if there is one to go on from, and ``rows`` up to it; else None.
+        """The saved state if there is one to go on from, and in the process that writes ``rows`` up to it; else None.
 
         Rows that were logged after the checkpoint are dropped: they are going to be logged again.
 
@@ -155,9 +165,11 @@ class TrainingRun:
         path = self.folder / "checkpoint.pt"
         if not path.exists():
             return None
-        checkpoint = torch.load(path, weights_only=True)
+        # To the host first: saved on one GPU, it may be read by several processes, or where there is none.
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         self._refuse_other_settings(checkpoint["config"])
-        self.rows = self._cut_log(self.folder / "progress.csv", checkpoint["rows"])
+        if self._writes:
+            self.rows = self._cut_log(self.folder / "progress.csv", checkpoint["rows"])
         self._saved_rows_unread = False
         state: dict[str, Any] = checkpoint["state"]
         return state

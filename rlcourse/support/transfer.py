@@ -12,7 +12,8 @@ def to_device(x: Tensor, device: torch.device) -> Tensor:
     """The tensor (...) of the host on a device. On a GPU it arrives in order, and the host goes on at once."""
     if device.type != "cuda":
         return x.to(device)
-    return x.pin_memory().to(device, non_blocking=True)
+    # Rows with gaps, as a process's share has, would go through a copy that is not pinned.
+    return x.contiguous().pin_memory().to(device, non_blocking=True)
 
 
 def to_host(*tensors: Tensor) -> Callable[[], list[Tensor]]:

@@ -31,6 +31,12 @@ CLAIMS = [
     ("fold-right", 0, 1e-6),
     ("fold-wrong", 30, 60),
     ("stuck-change", 0, 1e-9),
+    ("scored", 2560, 2560),
+    ("reach-dpo", 5.3, 6.5),
+    ("gpt-ppo-judge", 1.2, 1.5),
+    ("gpt-rloo-judge", 1.1, 1.4),
+    ("gpt-grpo-judge", 1.0, 1.25),
+    ("gpt-dpo-judge", 0.3, 0.75),
 ]
 
 
@@ -54,6 +60,14 @@ ORDERS = [
     ("before", "grpo-after", 0.35),
     ("paid-first", "paid-last", 0.3),
     ("kept-dear", "runaway-dear", 0.3),
+    ("gpt-dpo-judge-most", "gpt-grpo-judge-least", 0.3),  # more than twice the spread
+    ("gpt-dpo-score-most", "gpt-grpo-score-least", 0.3),
+    ("gpt-grpo-judge-most", "gpt-rloo-judge-least", 0.02),  # in every seed
+    ("gpt-rloo-judge", "gpt-ppo-judge", 0.03),
+    ("gpt-ppo-judge-least", "gpt-rloo-judge-most", 0.0),  # their seeds overlap
+    ("gpt-ppo-distinct", "gpt-rloo-distinct", 0.01),
+    ("gpt-rloo-distinct", "gpt-grpo-distinct", 0.01),
+    ("gpt-grpo-distinct", "gpt-dpo-distinct", 0.05),
 ]
 
 

@@ -304,18 +304,64 @@ def test_too_small_a_gpu_is_refused(monkeypatch):
         refuse_small(torch.device("cuda"), 5 * 10**9)
 
 
-def _start(*extra, processes=1):
+MODULE = ("-m", "rlcourse.recipes.finale_run")
+CUT = """
+import sys
+from rlcourse.recipes import finale_run
+from rlcourse.support.processes import Processes
+
+Processes.any_of = lambda *_: True  # as if SIGTERM had come during the first step
+raise SystemExit(finale_run.main(sys.argv[1:]))
+"""
+
+
+def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(ValueError, match="no cuda:2 here, PyTorch sees 2 GPUs"):
+        Finale(SMALL, "cuda:2")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    with pytest.raises(SystemExit, match="finale: there is no cuda here"):
+        finale_run.main(["--folder=nowhere", "--device=cuda"])
+    assert not Path("nowhere").exists()
+    with pytest.raises(SystemExit, match="finale: steps must be at least 1"):
+        finale_run.main(["--folder=nowhere", "--steps=0"])
+
+
+def test_the_gpu_that_was_asked_for_is_set(monkeypatch):
+    taken = []
+    monkeypatch.setattr(torch.cuda, "set_device", taken.append)
+    processes.join(torch.device("cuda:3"))
+    processes.join(torch.device("cuda"))
+    processes.join(torch.device("cpu"))
+    assert taken == [torch.device("cuda:3")]
+
+
+def test_processes_that_see_different_checkpoints_are_refused(finale, monkeypatch):
+    finale_run.refuse_strangers(finale, 3)
+    monkeypatch.setattr(finale, "processes", Processes(0, 2))
+    for other, fine in ((3, True), (0, False)):
+        add = lambda _, x, other=other: x + torch.tensor([other, other * other]).double()  # noqa: E731
+        monkeypatch.setattr(Processes, "add_up", add)
+        if fine:
+            finale_run.refuse_strangers(finale, 3)
+        else:
+            with pytest.raises(FileNotFoundError, match="a disk that they share"):
+                finale_run.refuse_strangers(finale, 3)
+
+
+def _start(*extra, processes=1, program=MODULE):
     environment = os.environ | {
         "RLCOURSE_OVERLAY": str(ROOT / "solutions"),
         "PYTHONPATH": str(ROOT),
         "OMP_NUM_THREADS": "1",
         "RLCOURSE_PROGRESS": "0",
     }
-    launch = [sys.executable, "-m"]
+    launch = [sys.executable]
     if processes > 1:
-        launch += ["torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m"]
+        nodes = ("--standalone", f"--nproc-per-node={processes}")
+        launch += ["-m", "torch.distributed.run", *nodes]
     settings = ["--batch=8", "--minibatch=4", "--room=6", "--device=cpu", "--no-report"]
-    command = [*launch, "rlcourse.recipes.finale_run", *settings, *extra]
+    command = [*launch, *program, *settings, *extra]
     return subprocess.Popen(command, env=environment, text=True, stderr=subprocess.PIPE)
 
 
@@ -324,12 +370,25 @@ def _log(folder):
     return list(csv.DictReader(text.splitlines()))
 
 
+def _finish(*arguments, **how):
+    run = _start(*arguments, **how)
+    _, errors = run.communicate(timeout=280)
+    assert run.returncode == 0, errors
+
+
+def _finish_in_two_parts(folder, *options):
+    """Two processes are cut after the first step; two others go on."""
+    script = folder.with_suffix(".py")
+    script.write_text(CUT, encoding="utf-8")
+    _finish(f"--folder={folder}", *options, processes=2, program=[str(script)])
+    assert len(_log(folder)) == 1
+    _finish(f"--folder={folder}", *options, "--resume", processes=2)
+
+
 @pytest.mark.slow
-def test_two_processes_compute_what_one_does(tmp_path):
-    for count in (1, 2):
-        run = _start("--steps=2", f"--folder={tmp_path / str(count)}", processes=count)
-        _, errors = run.communicate(timeout=280)
-        assert run.returncode == 0, errors
+def test_two_processes_that_were_cut_compute_what_one_does(tmp_path):
+    _finish("--steps=2", f"--folder={tmp_path / '1'}")
+    _finish_in_two_parts(tmp_path / "2", "--steps=2")
     one, two = _log(tmp_path / "1"), _log(tmp_path / "2")
     assert len(one) == len(two) == 2
     for a, b in zip(one, two, strict=True):
@@ -339,14 +398,11 @@ def test_two_processes_compute_what_one_does(tmp_path):
 
 @pytest.mark.slow
 def test_processes_with_a_part_of_the_weights_each_compute_what_one_does(tmp_path):
-    """And what they save is whole: the weights of one process, under their own names."""
+    """Also when they were cut; and what they save is whole: the weights of one process, under their own names."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     options = ["--steps=2", "--checkpoint-every=1", "--micro-tokens=30"]
-    shared = [*options, "--sharding=fsdp2", f"--folder={parts}"]
-    for arguments, count in ((["--folder=" + str(whole), *options], 1), (shared, 2)):
-        run = _start(*arguments, processes=count)
-        _, errors = run.communicate(timeout=280)
-        assert run.returncode == 0, errors
+    _finish(f"--folder={whole}", *options)
+    _finish_in_two_parts(parts, *options, "--sharding=fsdp2")
     one, two = _log(whole), _log(parts)
     assert len(one) == len(two) == 2
     for a, b in zip(one, two, strict=True):

@@ -106,6 +106,17 @@ def test_jupyter_book_finds_the_pages_executed(root):
 
 
 @pytest.mark.slow
+def test_a_page_whose_caption_was_mended_is_found_without_executing_it_again(root):
+    page = write_page(root, ":tags: [old]\nopen('runs', 'a').write('x')\nprint(1)")
+    execute_pages(root, jobs=1)
+    page.write_text(page.read_text().replace("[old]", "[mended]"))
+    cache = get_cache(execute_pages(root, jobs=1))
+    _, found = cache.merge_match_into_notebook(read_page(page))
+    assert found.cells[-1].metadata.tags == ["mended"]
+    assert (root / "book" / "runs").read_text() == "x"
+
+
+@pytest.mark.slow
 def test_a_page_that_fails_is_named_and_the_others_are_kept(root):
     good, bad = write_page(root, "print(1)", "good"), write_page(root, "1 / 0", "bad")
     with pytest.raises(PageError, match="ZeroDivisionError") as caught:

@@ -103,6 +103,8 @@ def test_bad_arguments_are_refused() -> None:
         collector.collect(indifferent, 0, make_generator(0))
     with pytest.raises(TypeError, match="numpy_forward"):
         collector.collect(lambda x: torch.zeros(3, 2), 1, make_generator(0))  # type: ignore[arg-type,return-value]
+    with pytest.raises(TypeError, match="numpy_forward"):  # one logit for two actions
+        collector.collect(lambda x: np.zeros((3, 1)), 1, make_generator(0))
 
 
 @pytest.mark.parametrize("make", [lambda: make_cartpole(4), lambda: make_vector("Acrobot-v1", 2)])

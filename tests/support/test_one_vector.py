@@ -92,3 +92,13 @@ def test_parameters_of_two_dtypes_or_none_are_refused():
         OneVectorAdam([*single.parameters(), *double.parameters()], 0.01)
     with pytest.raises(ValueError, match="none"):
         OneVectorAdam([], 0.01)
+
+
+@pytest.mark.parametrize(("longest", "left"), [(4.9, 4.9), (5.0, 5.0), (5.1, 5.0)])
+def test_only_a_longer_gradient_is_shortened(longest, left):
+    parts = [nn.Parameter(torch.zeros(1)) for _ in range(2)]
+    optimizer = torch.optim.SGD(parts, 0.1)
+    parts[0].grad, parts[1].grad = torch.tensor([3.0]), torch.tensor([-4.0])
+    assert shorten_gradient(optimizer, longest) == 5.0
+    assert_close(parts[0].grad, torch.tensor([0.6 * left]), rtol=1e-5, atol=0.0)
+    assert_close(parts[1].grad, torch.tensor([-0.8 * left]), rtol=1e-5, atol=0.0)

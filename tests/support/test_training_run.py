@@ -169,3 +169,29 @@ def test_parts_are_asked_for_numbers_only_where_they_are_kept(tmp_path: Path) ->
     TrainingRun(tmp_path / "good", Settings()).save_parts({"generator": generator})
     state = TrainingRun(tmp_path / "good", Settings(), resume=True).load()
     assert state is not None and torch.equal(state["generator"], generator.get_state())
+
+
+def test_only_the_process_that_writes_keeps_files(tmp_path: Path) -> None:
+    counting(tmp_path, 5)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    other = TrainingRun(tmp_path, Settings(), resume=True, writes=False)
+    state = other.load()
+    assert state is not None and set(state) == {"sum", "generator"}
+    other.log(40, **{"return": 1.0, "losses/value_loss": 0.0})
+    other.save({"sum": 0.0})
+    other.save_parts({"generator": make_generator(1)})
+    other.close()
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_checkpoint_of_a_gpu_is_read_where_there_is_none(tmp_path: Path, monkeypatch) -> None:
+    """Saved with the tag that a GPU's tensors have; what is read lies on the host, for whoever takes it."""
+    run = TrainingRun(tmp_path, Settings())
+    run.log(1, score=1.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.serialization, "location_tag", lambda storage: "cuda:0")
+        run.save({"weight": torch.arange(3.0)})
+    run.close()
+    state = TrainingRun(tmp_path, Settings(), resume=True).load()
+    assert state is not None and state["weight"].device.type == "cpu"
+    assert state["weight"].tolist() == [0.0, 1.0, 2.0]
