@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from autograder.sandbox import tensors
-from autograder.sandbox.contents import Content
+from autograder.sandbox.mirrors import Content
 from autograder.sandbox.records import put_together, take_apart
 from autograder.sandbox.wire import WireError
 

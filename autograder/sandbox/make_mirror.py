@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from autograder.sandbox import tensors
-from autograder.sandbox.contents import Content, write
+from autograder.sandbox.mirrors import Content, write
 
 
 def make_mirror(

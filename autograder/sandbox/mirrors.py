@@ -6,18 +6,95 @@ process: aliasing, forgotten copies and changed inputs show, and a generator adv
 """
 
 import weakref
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from autograder.sandbox.contents import Content, content_of, rebuilt, write
-from autograder.sandbox.entries import Entry, Group
-from autograder.sandbox.memory import memory_of
+from autograder.sandbox import tensors
+from autograder.sandbox.memory import Memory, memory_of
 from autograder.sandbox.wire import WireError
 
-GROUP = 32
-"""How many tensors are compared in one go."""
+
+class Content(NamedTuple):
+    """The value of a shared object at one moment."""
+
+    dtype: str
+    shape: list[int]
+    raw: bytes
+    grad: "Content | None" = None
+    """Accumulated gradient of a leaf tensor."""
+
+
+def content_of(shared: Any) -> Content:
+    """Read the value of a tensor, an array or a generator."""
+    if type(shared) is torch.Generator:
+        return Content("generator", [], shared.get_state().numpy().tobytes())
+    if isinstance(shared, np.ndarray):
+        return Content(*tensors.describe_array(shared))
+    grad = shared.grad if shared.is_leaf and shared.requires_grad else None
+    return Content(*tensors.describe(shared), None if grad is None else content_of(grad.detach()))
+
+
+def write(shared: Any, content: Content) -> None:
+    """Give a shared object another value, in place.
+
+    Raises:
+        WireError: if the value is of another kind than the object.
+    """
+    try:
+        if type(shared) is torch.Generator:
+            shared.set_state(tensors.generator_state(content.raw))
+        elif isinstance(shared, np.ndarray):
+            shared[...] = tensors.rebuild_array(*content[:3])
+        else:
+            _write_tensor(shared, content)
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise WireError(f"a change in place that does not fit: {error}") from None
+
+
+def _write_tensor(shared: Tensor, content: Content) -> None:
+    value = tensors.rebuild(*content[:3])
+    if value.dtype != shared.dtype:
+        raise WireError("a change in place cannot change the dtype")
+    if value.shape != shared.shape:
+        shared.data = value
+    elif content.raw != tensors.describe(shared)[2]:
+        with torch.no_grad():
+            shared.detach().copy_(value)
+    if shared.is_leaf and shared.requires_grad:
+        shared.grad = None if content.grad is None else tensors.rebuild(*content.grad[:3])
+
+
+def rebuilt(kind: type, content: Content) -> Any:
+    """Make an object with this value."""
+    if kind is torch.Generator:
+        generator = torch.Generator()
+        write(generator, content)
+        return generator
+    return (tensors.rebuild_array if kind is np.ndarray else tensors.rebuild)(*content[:3])
+
+
+def _same_grad(tensor: Tensor, known: Content | None) -> bool:
+    grad = tensor.grad if tensor.requires_grad and tensor.is_leaf else None
+    if grad is None or known is None:
+        return grad is None and known is None
+    return tensors.raw_bytes(grad) == known.raw
+
+
+@dataclass(slots=True)
+class _Entry:
+    get: Callable[[], Any]
+    kind: type
+    key: int
+    known: Content
+    leaf: Tensor | None = None
+    """Student's side: the leaf that gradients are asked for; differs from the object if that is none."""
+    memory: "Memory | None" = None
+    """Quick access to a tensor's entries."""
 
 
 class Mirrors:
@@ -25,12 +102,11 @@ class Mirrors:
 
     def __init__(self) -> None:
         """Start with nothing shared."""
-        self._entries: dict[int, Entry] = {}
+        self._entries: dict[int, _Entry] = {}
         self._ids: dict[int, int] = {}
         self._dropped: list[int] = []
-        self._late: dict[int, Entry] = {}
+        self._late: dict[int, _Entry] = {}
         self._told: list[int] = []
-        self._groups: set[Group] = set()
         self._next = 1
 
     def find(self, shared: Any) -> int | None:
@@ -60,7 +136,7 @@ class Mirrors:
     def _put(self, number: int, shared: Any, content: Content, weak: bool = False) -> None:
         get = weakref.ref(shared, lambda _: self._died(number)) if weak else lambda: shared
         memory = memory_of(shared)
-        self._entries[number] = Entry(get, type(shared), id(shared), content, weak, memory=memory)
+        self._entries[number] = _Entry(get, type(shared), id(shared), content, memory=memory)
         self._ids[id(shared)] = number
 
     def _died(self, number: int) -> None:
@@ -83,8 +159,6 @@ class Mirrors:
         entry = self._entries.pop(number, None)
         if entry is not None and self._ids.get(entry.key) == number:
             del self._ids[entry.key]
-        if entry is not None and entry.group is not None:
-            self._dissolve(entry.group)
 
     def get(self, number: Any) -> Any:
         """Return the shared object of that number.
@@ -113,34 +187,23 @@ class Mirrors:
 
     def changes(self) -> list[tuple[int, Content]]:
         """Return what has changed on this side since the other one last heard of it."""
-        for group in [group for group in self._groups if not group.are_as_known()]:
-            self._dissolve(group)
-        found, same = [], []
-        for number, entry in [pair for pair in self._entries.items() if pair[1].group is None]:
+        found = []
+        for number, entry in list(self._entries.items()):
             shared = entry.get()
             if shared is None:
                 continue
-            if entry.is_as_known(shared):
-                same.append(entry)
+            if entry.kind is np.ndarray and shared.tobytes() == entry.known.raw:
                 continue
+            if entry.memory is not None:
+                if not entry.memory.is_of(shared):
+                    entry.memory = memory_of(shared)
+                elif entry.memory.holds(entry.known.raw) and _same_grad(shared, entry.known.grad):
+                    continue
             now = content_of(shared)
             if now != entry.known:
                 entry.known = now
                 found.append((number, now))
-        self._compare_together(same)
         return found
-
-    def _compare_together(self, same: list[Entry]) -> None:
-        """Make a group of the older ones, if these are many: the latest may be gone soon."""
-        fit = [e for e in same if not e.weak and e.memory and e.memory.lies_row_by_row]
-        if len(fit) >= 2 * GROUP:
-            self._groups.add(Group(fit[:GROUP]))
-
-    def _dissolve(self, group: Group) -> None:
-        """Compare these one by one again."""
-        self._groups.discard(group)
-        for entry in group.entries:
-            entry.group = None
 
     def dropped(self) -> list[int]:
         """Return the numbers this side no longer needs, once."""
@@ -168,5 +231,5 @@ class Mirrors:
         """Forget everything."""
         self._entries.clear()
         self._ids.clear()
-        for left in (self._dropped, self._late, self._told, self._groups):
+        for left in (self._dropped, self._late, self._told):
             left.clear()
