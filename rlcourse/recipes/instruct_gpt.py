@@ -6,6 +6,7 @@ Made of the functions of chapters 8 to 11 (Ouyang et al., 2022); read it beside 
     python -m rlcourse.recipes.instruct_gpt --preset ci --out runs/ci  # the same path in seconds
     python -m rlcourse.recipes.instruct_gpt --resume                   # go on after a cut, exactly
     python -m rlcourse.recipes.instruct_gpt --kl-coef 0 --out runs/b0  # what happens without a leash
+    python -m rlcourse.recipes.instruct_gpt --ptx-coef 0.3 --out runs/ptx  # PPO-ptx
 
 The folder gets the weights of each stage, ``config.json``, ``progress.csv``, ``checkpoint.pt``, the trained policy as
 ``policy/``, and the report as ``report.html`` and ``report.json``.
@@ -25,8 +26,14 @@ from torch import Tensor, nn
 
 from rlcourse.instruct_gpt import rlhf_step
 from rlcourse.recipes.instruct_gpt_config import PRESETS, InstructGPTConfig, preset
-from rlcourse.recipes.instruct_gpt_stages import Models, generators, prepare, prompts_of
-from rlcourse.recipes.review_writer import write
+from rlcourse.recipes.instruct_gpt_stages import (
+    Models,
+    generators,
+    prepare,
+    pretraining_texts,
+    prompts_of,
+)
+from rlcourse.recipes.review_writer import demonstrations, film_part, write
 from rlcourse.recipes.reward_model import RewardModel
 from rlcourse.recipes.rlhf_evaluation import (
     MEANS,
@@ -38,9 +45,11 @@ from rlcourse.recipes.rlhf_evaluation import (
     with_end,
 )
 from rlcourse.recipes.rlhf_report import RunReport, write_report
+from rlcourse.recipes.sft import demonstrated_loss
 from rlcourse.support.gpt2 import GPT2
 from rlcourse.support.gpt2_weights import save_gpt2
 from rlcourse.support.progress import Progress
+from rlcourse.support.responses import Texts
 from rlcourse.support.tokenizer import END_ID
 from rlcourse.support.training_run import Part, TrainingRun, restore, state_of
 
@@ -89,6 +98,8 @@ def fine_tune(
 ) -> GPT2:
     """Stage 3: PPO from the reference on, against the reward model; the critic starts as the reward model.
 
+    With ``config.rlhf.ptx_coef`` above 0 it is PPO-ptx: each update also predicts as many snippets that people wrote.
+
     Args:
         models: of the first two stages; not changed.
         config: how long, how fast, how near to the reference.
@@ -112,9 +123,11 @@ def fine_tune(
     if (state := run.load()) is not None:
         restore(parts, state)
     reward, prompts = scaled_reward(models, config), prompts_of("rm")
+    texts = pretraining_texts() if config.rlhf.ptx_coef > 0 else None
     for index in (progress := Progress(range(len(run.rows), config.updates), "ppo", quiet=quiet)):
         optimizer.param_groups[0]["lr"] = rate = config.learning_rate_at(index)
         some = torch.randperm(len(prompts), generator=generator)[: config.prompts]
+        people = None if texts is None else random_texts(texts, config.prompts, generator)
         row = rlhf_step(
             actor,
             critic,
@@ -125,6 +138,7 @@ def fine_tune(
             optimizer,
             END_ID,
             generator,
+            people,
         )
         run.log((index + 1) * config.prompts, **row, learning_rate=rate)
         progress.report(**row)
@@ -132,6 +146,11 @@ def fine_tune(
             run.save(state_of(parts))
     run.close()
     return actor.eval()
+
+
+def random_texts(texts: Texts, count: int, generator: torch.Generator) -> Texts:
+    """So many of the texts, each at most once."""
+    return texts.rows(torch.randperm(len(texts.tokens), generator=generator)[:count])
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +165,8 @@ class Outcome:
     """Of the policy."""
     seconds: dict[str, float]
     """CPU seconds of this process, stage by stage; a stage that was read from a file took next to none."""
+    people: dict[str, float]
+    """Loss on snippets of the part ``val``, which people wrote, of the reference and of the policy; nats a token."""
 
 
 def run_all(
@@ -167,10 +188,15 @@ def run_all(
     prompts = prompts_of("test", config.evaluated)
     evaluator = Evaluator(models.reference, models.reward_model, prompts, models.judge)
     before, after = evaluator.evaluate(models.reference), evaluator.evaluate(policy)
+    held_out = demonstrations(film_part("val"))
+    people = {
+        f"loss_on_people_{name}": demonstrated_loss(model, held_out)
+        for name, model in (("before", models.reference), ("after", policy))
+    }
     clock.append(time.process_time())
     names = ("sft_and_reward_models", "ppo", "evaluation")
     seconds = {n: clock[k + 1] - clock[k] for k, n in enumerate(names)}
-    return Outcome(models, policy, before, after, seconds)
+    return Outcome(models, policy, before, after, seconds, people)
 
 
 def report_run(
@@ -181,7 +207,7 @@ def report_run(
     found = run_all(config, run, quiet)
     save_gpt2(found.policy, folder / "policy")
     seconds = {f"cpu_seconds_{name}": x for name, x in found.seconds.items()}
-    stages = found.models.report | seconds
+    stages = found.models.report | found.people | seconds
     report = RunReport(asdict(config), stages, run.rows, found.before, found.after)
     write_report(report, folder)
     return report
@@ -207,6 +233,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--resume", action="store_true", help="go on with what is in DIR")
     parser.add_argument("--seed", type=int, default=0, help="of all stages (default 0)")
     parser.add_argument("--kl-coef", type=float, metavar="B", help="price of a nat (default 0.2)")
+    parser.add_argument(
+        "--ptx-coef", type=float, metavar="G", help="weight of people's texts in PPO (default 0)"
+    )
     parser.add_argument("--threads", type=int, default=1, help="more only on an idle machine")
     options = parser.parse_args(arguments)
     if options.threads < 1:
@@ -219,7 +248,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     torch.set_num_threads(options.threads)
     try:
-        config = preset(options.preset, options.seed, options.kl_coef)
+        config = preset(options.preset, options.seed, options.kl_coef, options.ptx_coef)
         report = report_run(config, options.out, options.resume)
     except NotImplementedError as error:
         run_on_solutions(error, sys.argv[1:] if arguments is None else arguments)

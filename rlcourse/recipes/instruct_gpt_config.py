@@ -74,20 +74,23 @@ PRESETS = {
 """``default``: minutes on a laptop. ``ci``: the same path in half a minute, too short to learn much."""
 
 
-def preset(name: str, seed: int = 0, kl_coef: float | None = None) -> InstructGPTConfig:
+def preset(
+    name: str, seed: int = 0, kl_coef: float | None = None, ptx_coef: float | None = None
+) -> InstructGPTConfig:
     """A configuration by its name.
 
     Args:
         name: one of ``PRESETS``.
         seed: of all stages.
         kl_coef: what a nat away from the reference costs; that of the preset, if None.
+        ptx_coef: weight of texts that people wrote; that of the preset, if None.
 
     Raises:
         ValueError: if there is no such preset, or a number lies outside its range.
     """
     if name not in PRESETS:
         raise ValueError(f"no preset {name!r}; there are {', '.join(PRESETS)}")
-    config = replace(PRESETS[name], seed=seed)
-    if kl_coef is None:
-        return config
-    return replace(config, rlhf=replace(config.rlhf, kl_coef=kl_coef))
+    given = {"kl_coef": kl_coef, "ptx_coef": ptx_coef}
+    changes = {key: value for key, value in given.items() if value is not None}
+    config = PRESETS[name]
+    return replace(config, seed=seed, rlhf=replace(config.rlhf, **changes))

@@ -16,6 +16,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from rlcourse.language_policy import response_mask
 from rlcourse.recipes.comparisons import pair_accuracy
 from rlcourse.recipes.instruct_gpt_config import InstructGPTConfig
 from rlcourse.recipes.pretrain import SIZES
@@ -28,7 +29,9 @@ from rlcourse.recipes.reward_model import (
 )
 from rlcourse.recipes.sft import demonstrated_loss, train_sft
 from rlcourse.support.gpt2 import GPT2
+from rlcourse.support.responses import Texts
 from rlcourse.support.seeding import make_generator, split
+from rlcourse.support.tokenizer import END_ID
 
 SIZE = SIZES["1M"]
 Trained = tuple[nn.Module, dict[str, float]]
@@ -167,6 +170,15 @@ def _kept(
 def _prompts(part: str) -> Tensor:
     snippets = film_part(part)
     return film_prompts(snippets, len(snippets))
+
+
+@lru_cache
+def pretraining_texts() -> Texts:
+    """What PPO-ptx goes on predicting: all film snippets of the part ``rm`` that fit, kind or not, from their start."""
+    tokens = demonstrations(film_part("rm")).tokens
+    mask = response_mask(tokens, torch.ones(len(tokens)), END_ID, END_ID)
+    mask[:, 0] = 1.0
+    return Texts(tokens, mask)
 
 
 def prompts_of(part: str, count: int | None = None) -> Tensor:

@@ -51,6 +51,12 @@ def config(ig):
     )
 
 
+def rows_of(texts):
+    """The texts of a batch without their padding."""
+    pairs = zip(texts.tokens, texts.mask, strict=True)
+    return [tuple(row[mask > 0].tolist()) for row, mask in pairs]
+
+
 def weights(model):
     return torch.cat([x.flatten() for x in model.state_dict().values()])
 
@@ -87,6 +93,29 @@ def test_the_critic_starts_as_the_reward_model(ig, models, config, monkeypatch):
     rows = {tuple(row) for row in seen[0][3].tolist()}
     assert len(rows) > 4
     assert rates == pytest.approx([1e-2, 7.5e-3, 5e-3, 2.5e-3])
+
+
+def test_ptx_goes_on_predicting_what_people_wrote(ig, models, config, monkeypatch):
+    texts = ig.pretraining_texts()
+    assert texts.tokens.shape == texts.mask.shape and texts.mask.sum(dim=1).min() > 5
+    seen = []
+
+    def look(*arguments):
+        seen.append(arguments[-1])
+        return rlhf_step(*arguments)
+
+    rlhf_step = ig.main_module.rlhf_step
+    monkeypatch.setattr(ig.main_module, "rlhf_step", look)
+    plain = ig.fine_tune(models, config, quiet=True)
+    assert seen == [None] * 4
+    mixed = replace(config, rlhf=replace(config.rlhf, ptx_coef=30.0))
+    policy = ig.fine_tune(models, mixed, quiet=True)
+    known = set(rows_of(texts))
+    assert all(set(rows_of(batch)) <= known for batch in seen[4:])
+    assert len({rows_of(batch)[0] for batch in seen[4:]}) == 4  # others each time
+    held_out = ig.demonstrations(ig.film_part("val")[:100])
+    losses = [ig.demonstrated_loss(m, held_out) for m in (models.reference, plain, policy)]
+    assert losses[2] < losses[0] - 0.3 and losses[2] < losses[1] - 0.3
 
 
 def test_a_run_that_was_cut_goes_on_exactly(ig, models, config, monkeypatch, tmp_path):
@@ -178,6 +207,7 @@ def test_the_command_writes_everything(ig, config, monkeypatch, tmp_path, capsys
     assert (tmp_path / "policy" / "model.safetensors").is_file()
     assert "report.html" in capsys.readouterr().out
     table = json.loads((tmp_path / "report.json").read_text("utf-8"))
+    assert {"loss_on_people_before", "loss_on_people_after"} <= table["stages"].keys()
     assert len(table["log"]) == config.updates and len(table["responses"]["after"]) == 8
     with pytest.raises(SystemExit, match="already holds a run"):
         ig.main_module.main(["--out", str(tmp_path)])
@@ -192,6 +222,7 @@ def test_the_command_writes_everything(ig, config, monkeypatch, tmp_path, capsys
         (["--seed", "-1"], "seed must not be negative"),
         (["--kl-coef", "-0.5"], "kl_coef must not be negative"),
         (["--kl-coef", "nan"], "kl_coef must not be negative"),
+        (["--ptx-coef", "-1"], "ptx_coef must not be negative"),
     ],
 )
 def test_bad_input_ends_with_one_line(ig, arguments, said, tmp_path):
