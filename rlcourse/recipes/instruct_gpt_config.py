@@ -90,7 +90,10 @@ def preset(
     """
     if name not in PRESETS:
         raise ValueError(f"no preset {name!r}; there are {', '.join(PRESETS)}")
-    given = {"kl_coef": kl_coef, "ptx_coef": ptx_coef}
-    changes = {key: value for key, value in given.items() if value is not None}
     config = PRESETS[name]
-    return replace(config, seed=seed, rlhf=replace(config.rlhf, **changes))
+    rlhf = config.rlhf
+    if kl_coef is not None:
+        rlhf = replace(rlhf, kl_coef=kl_coef)
+    if ptx_coef is not None:
+        rlhf = replace(rlhf, ptx_coef=ptx_coef)
+    return replace(config, seed=seed, rlhf=rlhf)
