@@ -121,9 +121,8 @@ class Finale:
             with self.half_precision():
                 read = self.or_halve(lambda: self.in_parts(self.trained, found.tokens))
                 compared = self.or_halve(lambda: self.in_parts(self.compare, found.tokens))
-            scores = self.judges.scores(
-                self.vocabulary.texts(texts()[0])
-            )  # as their scales were set
+            # In 32 bits, in which their scales were set.
+            scores = self.judges.scores(self.vocabulary.texts(texts()[0]))
         noted = read[0]  # PPO compares with the policy that is trained, not with a copy of it in
         if self.writer.model is self.trained.actor:  # 16 bits; without such a copy they are one
             noted = found.log_probs
