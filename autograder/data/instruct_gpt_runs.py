@@ -3,7 +3,7 @@
 ``python -m autograder.data.instruct_gpt_runs FOLDER``: half an hour on one core. FOLDER keeps the runs and can be gone
 on with; ``--seeds 0 --kl-coefs 0.2`` makes a part of them, ``--write`` writes those that are done to
 ``rlcourse/data/instruct_gpt_runs.json``. Each seed trains its own reference and reward model; the judge
-is the one of the course.
+is the one of the course. Beside them go the figures of runs with people's texts (``ptx_runs``).
 """
 
 import argparse
@@ -30,11 +30,11 @@ COLUMNS = ("score", "judge", "ridge", "vader", "kl", "ended", "length", "text")
 """What is kept of each response."""
 
 
-def config_of(seed: int, kl_coef: float) -> "InstructGPTConfig":
+def config_of(seed: int, kl_coef: float, ptx_coef: float = 0.0) -> "InstructGPTConfig":
     """The settings of one run: those of the preset ``default``, judged by the judge of the course."""
     from rlcourse.recipes.instruct_gpt_config import preset
 
-    return replace(preset("default", seed, kl_coef), trained=("reward_model",))
+    return replace(preset("default", seed, kl_coef, ptx_coef), trained=("reward_model",))
 
 
 def make_run(seed: int, kl_coef: float, folder: Path) -> dict[str, Any]:
@@ -157,7 +157,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             results.append(make_run(seed, kl_coef, chosen.folder))
             print(seed, kl_coef, results[-1]["policy"]["summary"], flush=True)
     if chosen.write:
-        table = tidy(shipped_table(results) | {"ci": ci_run()})
+        from autograder.data.ptx_runs import ptx_runs
+
+        ptx = ptx_runs(chosen.seeds, chosen.folder)
+        table = tidy(shipped_table(results) | {"ptx": ptx, "ci": ci_run()})
         text = json.dumps(table, ensure_ascii=False, separators=(",", ":"))
         DATA.write_text(text + "\n", "utf-8")
 

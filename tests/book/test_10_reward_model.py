@@ -24,7 +24,7 @@ CLAIMS = [
     ("truly", 0.6, 0.68),
     ("first-right", 0.4, 0.6),  # "a coin"
     ("mean-after", -0.3, 0.3),
-    ("length-left", -0.2, -0.02),  # "a slight taste for the short"
+    ("length-left", 0.02, 0.2),  # "a slight taste for the long"
     ("good-not", 0.3, 1.4),  # "well above the average snippet"
 ]
 
@@ -46,7 +46,7 @@ ORDERS = [
     ("accuracy", "together", 0.03),
     ("dull", "lovely", 0.5),
     ("best-people", "best-rm", 0.3),
-    ("best-judge", "best-rm", 0.3),
+    ("best-judge", "best-rm", 0.2),
     ("gap-half", "gap-hundredth", 0.2),
     ("disliked", "liked", 0.5),
     ("good-not", "good-once", 0.3),

@@ -6,7 +6,7 @@ import pytest
 @pytest.fixture(scope="module")
 def measured(lent):
     """Every value that the executed page lends to its text."""
-    return lent("11_instruct_gpt", "ig-")
+    return {**lent("11_instruct_gpt", "ig-"), "even": 50.0}
 
 
 # name, least, most: the text would be wrong outside
@@ -22,17 +22,18 @@ CLAIMS = [
     ("leash-percent", 90, 100),
     ("free-score", 2.5, 5.5),  # measured 3.53
     ("free-kl", 25, 90),  # measured 40.7
-    ("free-distinct", 0.1, 0.55),  # "again and again"
+    ("free-distinct", 0.1, 0.68),  # "again and again"
     ("above", -1, 1e-9),  # "nothing can lie above the line"
     ("four-formula", 0.636, 0.637),
     ("ppo-share", 75, 100),
     ("gold-n", 8, 64),
     ("fit", 0.8, 1),
     ("wins", 75, 97),
-    ("free-wins", 55, 95),
+    ("free-wins", 42, 60),
     ("shared-kl", 0, 1e-4),
     ("pad-mean", 0.5, 1.5),
     ("bon-1000", 5.8, 6.0),  # "1,000 draws for six nats"
+    ("ptx-kl", 5, 9),
 ]
 
 
@@ -51,9 +52,11 @@ ORDERS = [
     ("dear-ridge", "cheap-ridge", 0.3),
     ("none-ridge", "cheap-ridge", 0.1),  # "turns over"
     ("before-ridge", "leash-ridge", 0.5),
-    ("leash-score", "free-score", 0.5),
+    ("leash-score", "free-score", 0.4),  # "well ahead"
+    ("free-low", "even", 1),  # "nobody could tell them apart"
+    ("even", "free-high", 1),
     ("leash-kl", "free-kl", 10),
-    ("free-distinct", "leash-distinct", 0.1),
+    ("free-distinct", "leash-distinct", 0.05),
     ("leash-distinct", "before-distinct", 0.1),
     ("four-reward", "four-best", 0.0),
     ("four-kl", "four-formula", 1e-6),
@@ -61,6 +64,8 @@ ORDERS = [
     ("gold-top", "proxy-last", 1.5),
     ("loss-reference", "loss-leash", 0.2),
     ("loss-leash", "loss-free", 0.1),
+    ("ptx-loss", "plain-loss", 0.15),  # "half of what would be forgotten"
+    ("plain-score", "ptx-score", -0.25),  # "nearly free"
     ("few-low", "few-high", 5),
     ("wins-low", "wins", 1),
     ("wins", "wins-high", 1),

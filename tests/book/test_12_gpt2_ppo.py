@@ -35,11 +35,14 @@ CLAIMS = [
     ("score-late", 1.2, 2.2),
     ("kl-late", 3, 9),
     ("healthy-findings", 0, 0),
-    ("no_penalty-findings", 2, 2),
+    ("no_penalty-findings", 1, 1),
+    ("cut_off_is_dear-findings", 1, 1),
+    ("cut_off_is_dear-kl", 15, 20),  # "just below our limit"
     ("untrained_critic-findings", 1, 1),
     ("no_penalty-kl", 30, 100),
-    ("free-entropy", 0, 1.2),
+    ("free-entropy", 0, 1.4),
     ("dead-ev", -5, 0),
+    ("judge-after", 0.8, 2.5),
 ]
 
 
@@ -52,9 +55,14 @@ def test_what_is_said_to_be_about_so_large_is(measured, name, least, most):
 # name, name that must be clearly larger, by at least
 ORDERS = [
     ("score-early", "score-late", 1.0),
-    ("length-late", "length-early", 4),
-    ("healthy-score", "no_penalty-score", 2),
-    ("untrained_critic-score", "healthy-score", 0.3),  # "only more slowly"
+    ("judge-after", "score-after", 0.1),  # "some of it is the reward model's own taste"
+    ("distinct-after", "distinct-before", 0.03),  # "less varied"
+    ("length-late", "length-early", 1.5),
+    ("healthy-score", "no_penalty-score", 1.5),
+    ("untrained_critic-score", "cut_off_is_dear-score", 0.5),
+    ("cut_off_is_dear-score", "no_penalty-score", 0.3),  # "the second-best"
+    ("healthy-score", "cut_off_is_dear-score", 0.5),
+    ("healthy-kl", "untrained_critic-kl", 3),
     ("healthy-kl", "no_penalty-kl", 20),
 ]
 

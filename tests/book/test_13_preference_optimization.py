@@ -33,10 +33,10 @@ CLAIMS = [
     ("stuck-change", 0, 1e-9),
     ("scored", 2560, 2560),
     ("reach-dpo", 5.3, 6.5),
-    ("gpt-ppo-judge", 1.2, 1.5),
-    ("gpt-rloo-judge", 1.1, 1.4),
-    ("gpt-grpo-judge", 1.0, 1.25),
-    ("gpt-dpo-judge", 0.3, 0.75),
+    ("gpt-ppo-judge", 1.15, 1.45),
+    ("gpt-rloo-judge", 1.0, 1.25),
+    ("gpt-grpo-judge", 0.8, 1.05),
+    ("gpt-dpo-judge", 0.2, 0.5),
 ]
 
 
@@ -64,7 +64,7 @@ ORDERS = [
     ("gpt-dpo-score-most", "gpt-grpo-score-least", 0.3),
     ("gpt-grpo-judge-most", "gpt-rloo-judge-least", 0.02),  # in every seed
     ("gpt-rloo-judge", "gpt-ppo-judge", 0.03),
-    ("gpt-ppo-judge-least", "gpt-rloo-judge-most", 0.0),  # their seeds overlap
+    ("gpt-rloo-judge-most", "gpt-ppo-judge-least", 0.0),  # the worst of one above the best of the other
     ("gpt-ppo-distinct", "gpt-rloo-distinct", 0.01),
     ("gpt-rloo-distinct", "gpt-grpo-distinct", 0.01),
     ("gpt-grpo-distinct", "gpt-dpo-distinct", 0.05),

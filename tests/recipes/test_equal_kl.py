@@ -252,7 +252,7 @@ def test_every_method_reaches_the_kl_at_which_they_are_compared(ek, shipped):
     assert found.methods == ("dpo", "rloo", "grpo", "ppo") and found.seeds == (0, 1, 2)
     for method in found.methods:
         for measure in ek.MEASURES:
-            assert math.isfinite(found.at_kl(method, 5.0, measure).mean)
+            assert math.isfinite(found.at_kl(method, 4.5, measure).mean)
     for reference in found.references.values():
         assert abs(reference["score"]) < 1e-3 and abs(reference["kl"]) < 1e-3
 
@@ -265,7 +265,7 @@ def test_the_card_names_the_bytes(shipped):
 
 
 @pytest.mark.slow
-def test_the_small_runs_do_again_what_they_did(shipped):
+def test_the_small_runs_do_again_what_they_did(ek, shipped):
     """Floating point differs between machines, and sampling multiplies that: near at first, alike in the end."""
     from autograder.data.equal_kl_runs import ci_runs
 

@@ -355,3 +355,18 @@ def test_the_stored_runs_can_be_asked(recipe, shipped):
     )
     with pytest.raises(ValueError, match="no run with seed 7"):
         found.run(7, 0.1)
+
+
+def test_runs_with_texts_of_people_stand_beside_those_without(recipe):
+    found = recipe("instruct_gpt_runs").load_runs()
+    settings = {(run.ptx_coef, run.kl_coef, run.seed) for run in found.ptx}
+    prices = {0.0: (0.4, 0.2, 0.1), 0.3: (0.2, 0.1, 0.05)}
+    assert settings == {(g, b, s) for g, bs in prices.items() for b in bs for s in found.seeds}
+    for run in found.ptx:
+        reference = found.run(run.seed, 0.1).reference.summary
+        assert run.before["kl"] == 0.0 and run.before["score"] == pytest.approx(
+            reference["score"], abs=1e-4
+        )
+        if not run.ptx_coef and run.kl_coef in found.kl_coefs:
+            same = found.run(run.seed, run.kl_coef).policy.summary
+            assert all(run.after[name] == same[name] for name in run.after if name in same)

@@ -23,7 +23,7 @@ from rlcourse.language_policy import token_log_probs  # noqa: E402
 from rlcourse.recipes import finale_run  # noqa: E402
 from rlcourse.recipes.fast_writing import FastWriter, draw, write_fast  # noqa: E402
 from rlcourse.recipes.finale_batch import FinaleConfig  # noqa: E402
-from rlcourse.recipes.finale_models import fast_copy, load_policy, refuse_small  # noqa: E402
+from rlcourse.recipes.finale_models import fast_copy, load_policy, new_critic, refuse_small  # noqa: E402
 from rlcourse.recipes.finale_texts import film_texts  # noqa: E402
 from rlcourse.recipes.ppo_gpt2 import Finale  # noqa: E402
 from rlcourse.recipes.review_writer import film_part, film_prompts, load_base  # noqa: E402
@@ -295,6 +295,16 @@ def test_a_gpt2_from_a_folder(tmp_path):
     assert vocabulary.end_id == 0 and rows.shape == (1, 5)
     with torch.no_grad():
         torch.testing.assert_close(model(rows), load_base()(rows))
+
+
+def test_the_larger_shipped_model_gets_the_critic_of_the_smaller():
+    model, vocabulary = load_policy("shipped-5M")
+    rows = vocabulary.prompts(["This film is a masterpiece of its kind."], 4)
+    with torch.no_grad():
+        torch.testing.assert_close(model(rows), load_base("5M")(rows))
+        values = new_critic("shipped-5M", model)(rows)
+        torch.testing.assert_close(values, new_critic("shipped", model)(rows))
+    assert float(values.std()) > 0.01, "a head of zeros knows nothing yet"
 
 
 def test_too_small_a_gpu_is_refused(monkeypatch):

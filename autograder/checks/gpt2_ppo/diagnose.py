@@ -343,7 +343,7 @@ so write the *healthy* side.
         ),
         _stored("healthy", (), "a real run in which all went well"),
         _stored(
-            "no_penalty", (KL, ENTROPY), "a real run without a price for leaving the reference"
+            "no_penalty", (KL,), "a real run without a price for leaving the reference"
         ),
         Case(
             "a missing column",
@@ -424,6 +424,9 @@ so write the *healthy* side.
         ),
         _stored(
             "untrained_critic", (CRITIC,), "a real run whose critic was not trained", hidden=True
+        ),
+        _stored(
+            "cut_off_is_dear", (ENTROPY,), "a real run that pays much for an end", hidden=True
         ),
         Case(
             "another missing column",
