@@ -17,8 +17,8 @@ ANY_PYTHON := $(or $(shell for p in python3 python3.14 python3.13 python3.12 pyt
 BIN := $(abspath $(VENV))/bin
 PY := $(BIN)/python
 PYTEST := $(PY) -m pytest
-# A file in one process, which then makes what its tests share once; in the order of tests/conftest.py.
-SPREAD = -n $(JOBS) --dist loadfile --no-loadscope-reorder
+# A group in one process, which then makes what its tests share once; in the order of tests/conftest.py.
+SPREAD = -n $(JOBS) --dist loadscope --no-loadscope-reorder
 # What comes before the tests, side by side. `stale` has then done what this test does.
 GATES = $(MAKE) --no-print-directory -j$(JOBS) stale lint types
 STALE_TEST := tests/generate/test_write.py::test_every_generated_file_is_current

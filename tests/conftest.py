@@ -5,12 +5,15 @@ already; so would a notebook that a test executes. So it is closed again after e
 """
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+import autograder  # noqa: F401  (before what imports nbformat: it makes that quick)
 
 # Before torch is imported, here and in every process that a test starts: with tensors this small, more
 # threads only wait for each other, and the checks of chapter 9 then take eight times as long.
@@ -30,6 +33,8 @@ CHROMIUM_OPTIONS = [
 
 
 GROUP = pytest.StashKey[tuple[int, int, str]]()
+NUMBER = re.compile(r"\[(\d+\.\d+)\b")
+PAGE = re.compile(r"\[(\d\d_\w+)")
 LONG = (
     "sandbox/test_load.py",
     *(
@@ -46,30 +51,45 @@ LONG = (
 """What takes longest, in this order: it comes first, so that no process waits for it at the end."""
 
 
-def group_of(item: pytest.Item) -> str:
-    """Tests that share what one of them must work out, and so run one after the other.
+def group_of(test: str) -> str:
+    """Name the tests that share what one of them must work out, and so run one after the other in one process.
 
     The checks of an exercise, which must be built; what reads a page's outputs; else those of a file.
     """
-    params = item.callspec.params if hasattr(item, "callspec") else {}
-    folder, file = item.path.parent.name, item.path.name
-    if file in ("test_exercises.py", "test_equivalence.py") and params:
-        return f"exercise {params.get('number') or params['spec'].number}"
-    if file == "test_mutants.py" and params:
-        return f"mutants {params['chapter'].module}"
+    path, _, case = test.partition("::")
+    folder, file = path.split("/")[-2:]
+    if file in ("test_exercises.py", "test_equivalence.py") and (found := NUMBER.search(case)):
+        return f"exercise {found[1]}"
+    if file == "test_mutants.py" and "[" in case:
+        return f"mutants {case.partition('[')[2].rstrip(']')}"
     if folder == "book":
-        return f"page {params.get('page') or params.get('name') or item.path.stem.removeprefix('test_')}"
+        found = PAGE.search(case)
+        return f"page {found[1] if found else file.removeprefix('test_').removesuffix('.py')}"
     return f"{folder}/{file}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Bring the tests of a group together: the longest groups first, then the larger ones."""
-    groups = [group_of(item) for item in items]
+    groups = [group_of(item.nodeid) for item in items]
     sizes = Counter(groups)
     ranks = {name: LONG.index(name) if name in LONG else len(LONG) for name in sizes}
     for item, group in zip(items, groups, strict=True):
         item.stash[GROUP] = (ranks[group], -sizes[group], group)
     items.sort(key=lambda item: item.stash[GROUP])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Deal out groups where xdist would deal out files or classes: ``--dist loadscope``."""
+    if config.getvalue("dist") != "loadscope":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    return Groups(config, log)
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ import json, sys
 from autograder.sandbox import Grader, Limits
 from tests.sandbox.helpers import COUNTING, SOLUTION, notebook
 bad = b"import os\\ndef double(x):\\n    while True: pass\\ndef total(x): os._exit(1)\\n"
-with Grader(Limits(cpu_seconds=1, wall_seconds=20), tier=sys.argv[1]) as grader:
+with Grader(Limits(cpu_seconds=1, wall_seconds=10), tier=sys.argv[1]) as grader:
     for module in (SOLUTION, bad):
         result = grader.grade(notebook(), {COUNTING.file: module}, COUNTING)
         print(json.dumps([result.points, [p.verdict.value for p in result.parts]]))
