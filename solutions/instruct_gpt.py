@@ -406,14 +406,14 @@ def win_rate(scores_a: Tensor, scores_b: Tensor, z: float = 1.96) -> tuple[float
 
 
 def fit_overoptimization(kl: Tensor, gold: Tensor) -> tuple[float, float]:
-    r"""Fit the law of over-optimisation for best-of-n (Gao et al., 2023, equation 1), by least squares.
+    r"""Fit the law of over-optimization for best-of-n (Gao et al., 2023, equation 1), by least squares.
 
     .. math:: R(d) = d\, (\alpha - \beta d), \qquad d = \sqrt{\mathrm{KL}}
 
     No constant: at KL 0 nothing has been gained. The gain is largest at :math:`d = \alpha / 2\beta`.
 
     Args:
-        kl: (N) nats from where optimisation began; not negative.
+        kl: (N) nats from where optimization began; not negative.
         gold: (N) gain of the true reward there, over where it began.
 
     Returns:

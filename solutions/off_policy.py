@@ -1,6 +1,6 @@
 r"""Chapter 7: off-policy learning, importance sampling, KL.
 
-Shapes: B trajectories, T steps, A actions, N samples. A *behavior* policy took the actions, another
+Shapes: B trajectories, T steps, A actions, N samples. A *behaviour* policy took the actions, another
 one, the *target*, is asked about. Weights come as logarithms: a product over 200 steps of numbers
 near 1 need not be near 1.
 """

@@ -110,7 +110,7 @@ def _told(output: NotebookNode, grade_id: str, hidden: bool) -> NotebookNode:
 
 
 class SafeHTMLExporter(HTMLExporter):
-    """nbgrader's feedback page, sanitised and dressed anew."""
+    """nbgrader's feedback page, sanitized and dressed anew."""
 
     def from_notebook_node(  # type: ignore[override]
         self, nb: NotebookNode, resources: Any = None, **kwargs: Any

@@ -84,7 +84,7 @@ class GradebookWriter:
         return same and autograded.exists() and result.student in self.present
 
     def _lay_out(self, result: Result, attempt: Attempt) -> None:
-        """Write the normalised submission where nbgrader looks for it; in one step, or not at all."""
+        """Write the normalized submission where nbgrader looks for it; in one step, or not at all."""
         chapter = self.bench.chapter
         files, _ = attempt.files()
         normal = normalize(files, self.bench.skeleton, chapter)

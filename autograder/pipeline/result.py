@@ -47,7 +47,7 @@ class Result:
     """sha256 of each file graded."""
     parts: tuple[Part, ...] = ()
     flags: tuple[str, ...] = ()
-    """What the normaliser mended or dropped."""
+    """What the normalizer mended or dropped."""
     error: str = ""
     """Why the attempt could not be graded; empty if it was."""
 

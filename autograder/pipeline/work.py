@@ -37,7 +37,7 @@ class Work:
     module: bytes | None
     """The submitted module; None if it was not handed in."""
     notebook: str
-    """The normalised notebook, its tests whole again, as JSON."""
+    """The normalized notebook, its tests whole again, as JSON."""
     references: dict[str, bytes]
     """Reference modules of the earlier chapters by name."""
     executor: str
@@ -115,7 +115,7 @@ def _checksum_of_judge(repository: Path) -> str:
 
 
 def prepare(attempt: Attempt, bench: Bench) -> Work:
-    """Normalise an attempt and put the tests back into it."""
+    """Normalize an attempt and put the tests back into it."""
     files, left_out = attempt.files()
     normal = normalize(files, bench.skeleton, bench.chapter)
     for cell in normal.notebook.cells:

@@ -12,7 +12,7 @@ For whoever drives it (engine, nbgrader, tests)::
         result = grader.grade(notebook, files, "ch02")  # thread-safe: call it from as many threads as there are jobs
         result.to_json()                                # stable text: same submission, same bytes
 
-``notebook``: text of the normalised ``.ipynb`` (released skeleton, the student's own cells, test cells *with* the
+``notebook``: text of the normalized ``.ipynb`` (released skeleton, the student's own cells, test cells *with* the
 hidden tests). ``files``: ``{"policy_gradient.py": b"..."}``, paths relative to the submission, no notebook needed.
 ``grade`` returns a `SubmissionResult`; it raises `GraderError` when the grader itself is at fault, and then nothing may
 be recorded as a mark. `grade_submission(notebook, files, "ch02")` is the same with a grader kept for the process

@@ -69,7 +69,7 @@ class Grader:
         """Grade one submission.
 
         Args:
-            notebook: text of the normalised notebook, hidden tests included.
+            notebook: text of the normalized notebook, hidden tests included.
             files: the submission's other files by relative path.
             chapter: any name of a chapter, or a module described by hand.
 

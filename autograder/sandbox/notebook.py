@@ -25,16 +25,16 @@ class Cell:
 
 
 def read_cells(notebook: str) -> tuple[Cell, ...]:
-    """Read the code cells of a normalised notebook.
+    """Read the code cells of a normalized notebook.
 
     Raises:
-        GraderError: if the text is no notebook: it was made by the normaliser, not by the student.
+        GraderError: if the text is no notebook: it was made by the normalizer, not by the student.
     """
     try:
         cells = json.loads(notebook)["cells"]
         return tuple(_cell(i, cell) for i, cell in enumerate(cells) if cell["cell_type"] == "code")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise GraderError(f"the normalised notebook cannot be read: {error!r}") from None
+        raise GraderError(f"the normalized notebook cannot be read: {error!r}") from None
 
 
 def _cell(index: int, cell: dict[str, Any]) -> Cell:

@@ -138,7 +138,7 @@ def _run_all(
             if "NotImplementedError" in problem:
                 return Report(exercise, unstarted=True, needs=_needed(exercise, problem))
             findings.append(Finding(item.name, item.message, problem))
-    named = _recognise(exercise, outcomes) if findings else ()
+    named = _recognize(exercise, outcomes) if findings else ()
     return Report(exercise, tuple(findings), named, checked=len(checks))
 
 
@@ -160,7 +160,7 @@ def _break_of(law: LawCheck, function: Callable[..., Any]) -> str | None:
     return None
 
 
-def _recognise(
+def _recognize(
     exercise: Exercise, outcomes: list[tuple[CaseCheck, Outcome]]
 ) -> tuple[Mistake, ...]:
     """The mistakes that would have given just these outcomes.

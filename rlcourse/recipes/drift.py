@@ -28,16 +28,16 @@ class Drift:
     shares: Tensor
     """(rows, horizons) effective sample size divided by the number of episodes."""
     kl: Tensor
-    """(rows) mean log-ratio of a step, behavior over new: nats a step."""
+    """(rows) mean log-ratio of a step, behaviour over new: nats a step."""
     mean_return: float
-    """Of the episodes of the behavior."""
+    """Of the episodes of the behaviour."""
 
 
 def share_left(log_ratios: Tensor, mask: Tensor, horizon: int) -> Tensor:
     """() effective share of episodes whose weight is made of their first ``horizon`` steps.
 
     Args:
-        log_ratios: (B, T) new minus behavior, of the actions taken.
+        log_ratios: (B, T) new minus behaviour, of the actions taken.
         mask: (B, T) 1 where a step counts; a shorter episode has the weight of all its steps.
         horizon: at least 1.
     """

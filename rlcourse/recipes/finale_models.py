@@ -30,7 +30,7 @@ class FastCritic(nn.Module):
     def __init__(self, body: FastGPT2) -> None:
         super().__init__()
         self.body = body
-        with torch.random.fork_rng(devices=[]):  # torch's own initialisation, overwritten below
+        with torch.random.fork_rng(devices=[]):  # torch's own initialization, overwritten below
             self.head = nn.Linear(body.config.n_embd, 1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)

@@ -1,4 +1,4 @@
-"""What normalisations do to the expected gradient, by listing every group that can happen: the epilogue."""
+"""What normalizations do to the expected gradient, by listing every group that can happen: the epilogue."""
 
 import math
 from itertools import product

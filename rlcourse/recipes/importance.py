@@ -11,7 +11,7 @@ from rlcourse.support.seeding import numpy_generator
 
 
 def two_policies(shift: float) -> tuple[Tensor, Tensor]:
-    """(A) target p and (A) behavior q over A = 8 actions.
+    """(A) target p and (A) behaviour q over A = 8 actions.
 
     Args:
         shift: how far the logits of q lie from those of p, in standard deviations.
@@ -30,7 +30,7 @@ def sequence_log_weights(
 
     Args:
         p: (A) the target.
-        q: (A) the behavior.
+        q: (A) the behaviour.
         steps: T, actions of a sequence.
         shape: how many sequences.
         generator: decides the actions; advanced.

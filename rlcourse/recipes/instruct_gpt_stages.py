@@ -46,7 +46,7 @@ class Models:
     """The language model after supervised fine-tuning."""
     reward_model: RewardModel
     judge: RewardModel
-    """Learned from other people's ratings of other texts; PPO never sees it."""
+    """Learned from ratings of other texts, by the same crowd of anonymous people; PPO never sees it."""
     report: dict[str, float]
     """Losses and accuracies of the stages."""
 

@@ -1,4 +1,4 @@
-"""Over-optimisation in a world where the true reward is known: a proxy learned from comparisons, best of n by it.
+"""Over-optimization in a world where the true reward is known: a proxy learned from comparisons, best of n by it.
 
 A response is eight numbers. The judge's reward rises with six of them; of the seventh, think of length: a little more
 is better, too much is worse. The proxy is linear, and learned on responses as the policy writes them, where more was

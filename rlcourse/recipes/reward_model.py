@@ -41,7 +41,7 @@ class RewardModel(nn.Module):
     def __init__(self, config: GPT2Config, generator: torch.Generator | None = None) -> None:
         super().__init__()
         self.reader = GPT2(config, generator)
-        with torch.random.fork_rng(devices=[]):  # torch's own initialisation, overwritten below
+        with torch.random.fork_rng(devices=[]):  # torch's own initialization, overwritten below
             self.head = nn.Linear(config.n_embd, 1)
         deviation = 1 / math.sqrt(config.n_embd + 1)
         nn.init.normal_(self.head.weight, std=deviation, generator=generator or torch.Generator())

@@ -1,9 +1,9 @@
 """How good a policy is that was trained against a reward model: judged by what it was trained on, and by others.
 
 A policy writes behind prompts that no training saw. Four judges read the responses: the reward model itself, a second
-one that learned from other people's ratings of other texts, a ridge regression on words, and the lexicon VADER (Hutto
-and Gilbert, 2014), where it is installed. Beside them stands what no judge sees: how far the policy has gone from its
-reference, and how often it repeats itself.
+one that learned from the ratings of other texts (by the same crowd of anonymous people), a ridge regression on words,
+and the lexicon VADER (Hutto and Gilbert, 2014), where it is installed. Beside them stands what no judge sees: how far
+the policy has gone from its reference, and how often it repeats itself.
 """
 
 import math

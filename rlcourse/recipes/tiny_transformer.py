@@ -89,7 +89,7 @@ class TinyTransformer(nn.Module):
         embeddings: Tensor | None = None,
     ) -> None:
         super().__init__()
-        with torch.random.fork_rng(devices=[]):  # torch's own initialisation, overwritten below
+        with torch.random.fork_rng(devices=[]):  # torch's own initialization, overwritten below
             self.words = nn.Embedding(config.vocab_size, config.size)
             self.positions = nn.Embedding(config.longest, config.size)
             self.blocks = nn.ModuleList(

@@ -85,7 +85,7 @@ class FastGPT2(nn.Module):
     def __init__(self, config: GPT2Config, generator: torch.Generator | None = None) -> None:
         super().__init__()
         self.config, self.gelu, self.tied = config, "none", False
-        with torch.random.fork_rng(devices=[]):  # torch's own initialisation, overwritten below
+        with torch.random.fork_rng(devices=[]):  # torch's own initialization, overwritten below
             self.wte = nn.Embedding(config.vocab_size, config.n_embd)
             self.wpe = nn.Embedding(config.n_positions, config.n_embd)
             self.h = nn.ModuleList(FastBlock(config) for _ in range(config.n_layer))

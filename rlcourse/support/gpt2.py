@@ -216,7 +216,7 @@ class GPT2(nn.Module):
     def __init__(self, config: GPT2Config, generator: torch.Generator | None = None) -> None:
         super().__init__()
         self.config = config
-        with torch.random.fork_rng(devices=[]):  # torch's own initialisation, overwritten below
+        with torch.random.fork_rng(devices=[]):  # torch's own initialization, overwritten below
             self.transformer = GPT2Body(config)
         _initialize(self, generator or torch.Generator().manual_seed(0))
 

@@ -73,6 +73,8 @@ def test_what_is_said_to_be_about_so_large_is(measured, name, least, most):
 ORDERS = [
     ("cos-apart", "cos-comedy", 0.15),  # "between its senses"
     ("cos-apart", "cos-camera", 0.15),
+    ("place-romantic-camera", "place-romantic-comedy", 0.02),  # "it has moved"
+    ("place-digital-comedy", "place-digital-camera", 0.1),
     ("picture-product", "picture-film", 20),
     ("bert-last", "bert-first", 2),
     ("t5-rate-base", "t5-rate", 4),

@@ -69,6 +69,17 @@ def test_each_figure_has_alt_text_a_caption_and_a_name(page: PageText) -> None:
         assert re.search(r"caption: \|\n\s+\S.{40,}", head)
 
 
+OTHER_SPELLINGS = re.compile(
+    r"\b\w*(?:(?:optim|minim|maxim|normal|initial|general|regular|standard|stabil|recogn|summar)is"
+    r"(?:e|es|ed|ing|er|ers|ation|ations)|(?:behavi|col|fav|neighb)or\w*)\b"
+)
+
+
+def test_spelling_is_british_with_ize(page: PageText) -> None:
+    prose = re.sub(r"`[^`]*`", "", page.prose)
+    assert OTHER_SPELLINGS.findall(prose) == []
+
+
 def test_names_of_a_page_share_a_prefix_that_no_other_page_has(page: PageText) -> None:
     (prefix,) = {name.split("-")[0] for name in page.quoted}
     others = [PageText(chapter.page) for chapter in CHAPTERS if chapter.page != page.name]

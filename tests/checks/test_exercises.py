@@ -79,7 +79,7 @@ def test_the_stub_fails_with_its_own_error(spec: ExerciseSpec) -> None:
 
 
 @pytest.mark.parametrize(("spec", "mistake"), MISTAKES, ids=by_number)
-def test_each_mistake_is_recognised_by_name(spec: ExerciseSpec, mistake: Mistake) -> None:
+def test_each_mistake_is_recognized_by_name(spec: ExerciseSpec, mistake: Mistake) -> None:
     wrong = changed(chapter_of("solutions", spec), spec.target_of(mistake), mistake.code)
     report = run(shipped(spec), wrong)
     assert not report.passed

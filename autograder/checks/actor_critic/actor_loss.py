@@ -45,7 +45,7 @@ EXERCISE = ExerciseSpec(
     difficulty=2,
     section="Two losses, two stop-gradients",
     statement="""
-The surrogate of chapter 2 with the advantage as weight, and with one difference: a row is now a piece of a trajectory,
+The loss of chapter 2 with the advantage as weight, and with one difference: a row is now a piece of a trajectory,
 cut wherever the batch was full, so the mean is taken over **steps**. Advantages are constants here. An empty mask
 gives 0.
 """,

@@ -1,4 +1,4 @@
-"""Exercise 11.8: the law of over-optimisation."""
+"""Exercise 11.8: the law of over-optimization."""
 
 import math
 from collections.abc import Callable
@@ -111,12 +111,12 @@ def _noisy(seed: int, size: int) -> dict[str, Tensor]:
 
 EXERCISE = ExerciseSpec(
     number="11.8",
-    title="The law of over-optimisation",
+    title="The law of over-optimization",
     targets=("fit_overoptimization",),
     points=2,
     minutes=15,
     difficulty=2,
-    section="Over-optimisation",
+    section="Over-optimization",
     statement="""
 Optimize against a proxy, and the true reward first rises, then falls. Gao and others found that for best-of-n it goes
 like $d(\\alpha - \\beta d)$ with $d = \\sqrt{\\mathrm{KL}}$. Fit the two numbers by least squares. There is no

@@ -1,4 +1,4 @@
-"""Exercise 11.5: what KL-regularized optimisation is after."""
+"""Exercise 11.5: what KL-regularized optimization is after."""
 
 import math
 from collections.abc import Callable

@@ -87,11 +87,11 @@ EXERCISE = ExerciseSpec(
     difficulty=2,
     section="Answers from another policy",
     statement="""
-Estimate a mean under the target from samples of a behavior. Two ways to divide: by N, or by the sum of the weights.
+Estimate a mean under the target from samples of a behaviour. Two ways to divide: by N, or by the sum of the weights.
 Log-probabilities come in, and they may be those of long texts: −1000 is nothing unusual, and its exponential is 0.
 """,
     hints=(
-        "A sample that the target likes twice as much as the behavior did should count twice.",
+        "A sample that the target likes twice as much as the behaviour did should count twice.",
         "w = p/q = exp(log p − log q): subtract first. Then Σ w f / N, or Σ w f / Σ w. For the second only the "
         "differences between the log-weights matter.",
         "log_weights = the difference. If self_normalized: a softmax over the samples, times f, summed. Else: the mean "
@@ -181,7 +181,7 @@ Log-probabilities come in, and they may be those of long texts: −1000 is nothi
             lambda log_probs, behavior_log_probs, f, self_normalized: _right(
                 behavior_log_probs, log_probs, f, self_normalized
             ),
-            "A sample that the behavior draws too often must count less: the behavior belongs below.",
+            "A sample that the behaviour draws too often must count less: the behaviour belongs below.",
         ),
         Mistake(
             "exponentials before the division",
@@ -211,7 +211,7 @@ Log-probabilities come in, and they may be those of long texts: −1000 is nothi
         Mistake(
             "no weights",
             lambda log_probs, behavior_log_probs, f, self_normalized: f.mean(),
-            "The plain mean answers for the behavior, not for the target.",
+            "The plain mean answers for the behaviour, not for the target.",
         ),
         Mistake(
             "the weights carry no gradient",

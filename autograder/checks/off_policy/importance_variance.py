@@ -90,7 +90,7 @@ independent and alike? Mind actions that one of the two policies never takes.
         Law(probes.equal_distributions_have_no_variance, "p = q"),
         Law(probes.second_moments_multiply, "independent steps"),
         Case(
-            "a hole in the behavior",
+            "a hole in the behaviour",
             _given([0.5, 0.5, 0.0], [1.0, 0.0, 0.0], 2),
             "q never takes an action that p takes: no finite variance; the third action, which neither takes, adds "
             "nothing",

@@ -159,9 +159,9 @@ def _optimum(
     return Case(
         f"the policy that it likes best, beta {beta}",
         {"odds": odds, "ref_log_probs": _double(*ref).log(), "beta": beta},
-        f"{len(odds)} responses, people prefer them with odds {odds}: the minimiser is proportional to "
+        f"{len(odds)} responses, people prefer them with odds {odds}: the minimizer is proportional to "
         "the reference times exp(reward / beta), the optimum that RL with a KL penalty seeks",
-        probe=probes.minimiser,
+        probe=probes.minimizer,
         oracle=closed_form,
         hidden=hidden,
     )

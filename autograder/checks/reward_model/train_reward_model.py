@@ -301,7 +301,7 @@ EXERCISE = ExerciseSpec(
     section="A leak",
     statement="""
 Put it together. Hold out some *responses*, train on pairs of the others, and measure accuracy on pairs of held-out
-ones. A response of a judging pair must not occur in any training pair: a model with a good memory would recognise it.
+ones. A response of a judging pair must not occur in any training pair: a model with a good memory would recognize it.
 Pairs of one and one are used for neither. `comparisons.scores(model, pairs)` takes the numbers of some pairs and
 returns two tensors: scores of the preferred responses, and of the others. The docstring says which random numbers
 are drawn, in which order, so that everybody gets the same result from the same generator.

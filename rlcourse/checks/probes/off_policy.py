@@ -30,7 +30,7 @@ def two_distributions(seed: int, actions: int) -> tuple[Tensor, Tensor]:
 
 
 def every_batch_of_two_together_gives_the_true_mean(importance_estimate: Function) -> None:
-    """Unbiased: the mean over all batches of two that the behavior can draw, by enumeration."""
+    """Unbiased: the mean over all batches of two that the behaviour can draw, by enumeration."""
     (p, q), f = two_distributions(1, 3), numbers(3, 3)
     mean = torch.zeros((), dtype=torch.float64)
     for pair in itertools.product(range(3), repeat=2):

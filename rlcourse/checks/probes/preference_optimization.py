@@ -125,7 +125,7 @@ def more_columns_of_padding_change_nothing(grpo_loss: Function) -> None:
 # 13.3
 
 
-def minimiser(
+def minimizer(
     dpo_loss: Function, odds: Sequence[int], ref_log_probs: Tensor, beta: float
 ) -> Tensor:
     """(R,) the policy over R responses that the loss likes best, found by Newton-like steps from the reference.
