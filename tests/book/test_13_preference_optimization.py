@@ -64,7 +64,11 @@ ORDERS = [
     ("gpt-dpo-score-most", "gpt-grpo-score-least", 0.3),
     ("gpt-grpo-judge-most", "gpt-rloo-judge-least", 0.02),  # in every seed
     ("gpt-rloo-judge", "gpt-ppo-judge", 0.03),
-    ("gpt-rloo-judge-most", "gpt-ppo-judge-least", 0.0),  # the worst of one above the best of the other
+    (
+        "gpt-rloo-judge-most",
+        "gpt-ppo-judge-least",
+        0.0,
+    ),  # the worst of one above the best of the other
     ("gpt-ppo-distinct", "gpt-rloo-distinct", 0.01),
     ("gpt-rloo-distinct", "gpt-grpo-distinct", 0.01),
     ("gpt-grpo-distinct", "gpt-dpo-distinct", 0.05),

@@ -342,9 +342,7 @@ so write the *healthy* side.
             "every column stands just at its limit, which is not beyond it",
         ),
         _stored("healthy", (), "a real run in which all went well"),
-        _stored(
-            "no_penalty", (KL,), "a real run without a price for leaving the reference"
-        ),
+        _stored("no_penalty", (KL,), "a real run without a price for leaving the reference"),
         Case(
             "a missing column",
             {"log": {name: torch.ones(8) for name in NAMES[:3]}},
@@ -425,9 +423,7 @@ so write the *healthy* side.
         _stored(
             "untrained_critic", (CRITIC,), "a real run whose critic was not trained", hidden=True
         ),
-        _stored(
-            "cut_off_is_dear", (ENTROPY,), "a real run that pays much for an end", hidden=True
-        ),
+        _stored("cut_off_is_dear", (ENTROPY,), "a real run that pays much for an end", hidden=True),
         Case(
             "another missing column",
             {"log": {name: torch.ones(8) for name in NAMES[1:]}},
