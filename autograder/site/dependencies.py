@@ -2,11 +2,14 @@
 
 import ast
 import re
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 PACKAGE = "rlcourse"
 MODULE_NAME = re.compile(rf"{PACKAGE}(\.\w+)+")
+PARSING = threading.Lock()
+"""Python 3.11 counts how deep it parses once for all threads: two at a time may end with a SystemError."""
 
 
 def dependencies(sources: Iterable[str], root: Path) -> set[Path]:
@@ -34,7 +37,9 @@ def dependencies(sources: Iterable[str], root: Path) -> set[Path]:
 
 def imported_modules(source: str) -> Iterator[str]:
     """Full names of the modules of this package that a source mentions, and of their parents."""
-    for node in ast.walk(ast.parse(source)):
+    with PARSING:
+        tree = ast.parse(source)
+    for node in ast.walk(tree):
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
