@@ -64,6 +64,7 @@ ORDERS = [
     ("gold-top", "proxy-last", 1.5),
     ("loss-reference", "loss-leash", 0.2),
     ("loss-leash", "loss-free", 0.1),
+    ("free-paid", "leash-paid", 0.4),  # "a nat bought less on that way"
     ("ptx-loss", "plain-loss", 0.15),  # "half of what would be forgotten"
     ("plain-score", "ptx-score", -0.25),  # "nearly free"
     ("few-low", "few-high", 5),
