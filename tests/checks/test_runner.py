@@ -201,3 +201,13 @@ def test_checks_compute_in_one_thread_and_leave_the_number_as_it_was() -> None:
     finally:
         torch.set_num_threads(before)
     assert set(seen) == {1}
+
+
+def test_an_entry_that_is_hardly_wrong_is_named_too() -> None:
+    """Wrong by more than the tolerance of float64, and by less than a millionth."""
+    right = torch.tensor([[1.0, 2.0], [3.0, 4.0]], dtype=torch.float64)
+    wrong = right * torch.tensor([1.0, 1.0, 1.0 + 2e-6, 1.0], dtype=torch.float64).reshape(2, 2)
+    told = difference(outcome(lambda x: wrong), outcome(lambda x: right))
+    assert told is not None and "at [1, 0] is 3" in told
+    scalar = difference(outcome(lambda x: wrong[1, 0]), outcome(lambda x: right[1, 0]))
+    assert scalar is not None and "expected 3" in scalar

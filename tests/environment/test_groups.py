@@ -1,7 +1,6 @@
 """Which tests follow one another, and what comes first."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -24,33 +23,26 @@ def test_what_is_said_to_be_long_is_a_group(name: str) -> None:
         assert (TESTS / name).is_file()
 
 
-def item(path: str, **params: object) -> pytest.Item:
-    found = SimpleNamespace(path=TESTS / path)
-    if params:
-        found.callspec = SimpleNamespace(params=params)
-    return found  # type: ignore[return-value]
-
-
 @pytest.mark.parametrize(
-    ("group", "items"),
+    ("group", "tests"),
     {
         "exercise 2.3": [
-            item("checks/test_exercises.py", spec=find_spec("2.3"), mistake=None),
-            item("sandbox/test_equivalence.py", module="policy_gradient", number="2.3"),
+            "tests/checks/test_exercises.py::test_a_mistake_is_named[2.3 mistake: no minus]",
+            "tests/sandbox/test_equivalence.py::test_equal_verdicts[2.3 reference]",
         ],
         "page 02_policy_gradient": [
-            item("book/test_pages.py", page="02_policy_gradient"),
-            item("book/test_pages.py", name="02_policy_gradient", exercise=None),
-            item("book/test_02_policy_gradient.py"),
-            item("book/test_02_policy_gradient.py", larger=1),
+            "tests/book/test_pages.py::test_figures[02_policy_gradient]",
+            "tests/book/test_pages.py::test_exercises[02_policy_gradient-2.3]",
+            "tests/book/test_02_policy_gradient.py::test_what_is_said",
+            "tests/book/test_02_policy_gradient.py::test_larger[few-many-1]",
         ],
-        "mutants baselines": [item("generate/test_mutants.py", chapter=CHAPTERS[2])],
+        "mutants baselines": ["tests/generate/test_mutants.py::test_none_survives[baselines]"],
         "support/test_gpt2.py": [
-            item("support/test_gpt2.py", size=1),
-            item("support/test_gpt2.py"),
+            "tests/support/test_gpt2.py::test_size[1]",
+            "tests/support/test_gpt2.py::test_other",
         ],
     }.items(),
     ids=["exercise", "page", "mutants", "file"],
 )
-def test_what_shares_work_is_in_one_group(group: str, items: list[pytest.Item]) -> None:
-    assert {group_of(each) for each in items} == {group}
+def test_what_shares_work_is_in_one_group(group: str, tests: list[str]) -> None:
+    assert {group_of(each) for each in tests} == {group}

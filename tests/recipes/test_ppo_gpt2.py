@@ -395,21 +395,11 @@ def _finish_in_two_parts(folder, *options):
     _finish(f"--folder={folder}", *options, "--resume", processes=2)
 
 
-OPTIONS = ["--steps=2", "--checkpoint-every=1", "--micro-tokens=30"]
-
-
-@pytest.fixture(scope="module")
-def by_one_process(tmp_path_factory):
-    """The folder of a run of one process, which several must equal."""
-    folder = tmp_path_factory.mktemp("one") / "run"
-    _finish(f"--folder={folder}", *OPTIONS)
-    return folder
-
-
 @pytest.mark.slow
-def test_two_processes_that_were_cut_compute_what_one_does(tmp_path, by_one_process):
-    _finish_in_two_parts(tmp_path / "2", *OPTIONS)
-    one, two = _log(by_one_process), _log(tmp_path / "2")
+def test_two_processes_that_were_cut_compute_what_one_does(tmp_path):
+    _finish("--steps=2", f"--folder={tmp_path / '1'}")
+    _finish_in_two_parts(tmp_path / "2", "--steps=2")
+    one, two = _log(tmp_path / "1"), _log(tmp_path / "2")
     assert len(one) == len(two) == 2
     for a, b in zip(one, two, strict=True):
         for name, value in a.items():
@@ -417,10 +407,12 @@ def test_two_processes_that_were_cut_compute_what_one_does(tmp_path, by_one_proc
 
 
 @pytest.mark.slow
-def test_processes_with_a_part_of_the_weights_each_compute_what_one_does(tmp_path, by_one_process):
+def test_processes_with_a_part_of_the_weights_each_compute_what_one_does(tmp_path):
     """Also when they were cut; and what they save is whole: the weights of one process, under their own names."""
-    whole, parts = by_one_process, tmp_path / "parts"
-    _finish_in_two_parts(parts, *OPTIONS, "--sharding=fsdp2")
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    options = ["--steps=2", "--checkpoint-every=1", "--micro-tokens=30"]
+    _finish(f"--folder={whole}", *options)
+    _finish_in_two_parts(parts, *options, "--sharding=fsdp2")
     one, two = _log(whole), _log(parts)
     assert len(one) == len(two) == 2
     for a, b in zip(one, two, strict=True):
