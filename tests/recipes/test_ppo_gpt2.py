@@ -403,7 +403,8 @@ def test_two_processes_that_were_cut_compute_what_one_does(tmp_path):
     assert len(one) == len(two) == 2
     for a, b in zip(one, two, strict=True):
         for name, value in a.items():
-            assert float(b[name]) == pytest.approx(float(value), abs=2e-6, rel=2e-6), name
+            # one rare token makes up approx_kl: exp makes its rounding larger
+            assert float(b[name]) == pytest.approx(float(value), abs=2e-6, rel=1e-5), name
 
 
 @pytest.mark.slow
