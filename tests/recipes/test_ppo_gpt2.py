@@ -404,7 +404,8 @@ def test_two_processes_that_were_cut_compute_what_one_does(tmp_path):
     for a, b in zip(one, two, strict=True):
         for name, value in a.items():
             # one rare token makes up approx_kl: exp makes its rounding larger
-            assert float(b[name]) == pytest.approx(float(value), abs=2e-6, rel=1e-5), name
+            rel = 1e-5 if name == "approx_kl" else 2e-6
+            assert float(b[name]) == pytest.approx(float(value), abs=2e-6, rel=rel), name
 
 
 @pytest.mark.slow
